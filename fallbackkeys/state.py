@@ -1,0 +1,338 @@
+"""What a homeserver knows of one device's keys. Values only; the rules are in `transitions`.
+
+A device has, for each algorithm, a pool of one-time keys and at most one fallback key, and the pool
+remembers which keys it has issued.
+
+**How a pool is laid out.** All one-time keys that ever joined stand in one sequence, in upload order. A
+cursor, `head`, moves along it: keys from it on wait, keys before it were issued. So a claim moves a number
+and leaves the indexes alone, which is what makes it cheap in a pool of any size; the sequence is cut into
+chunks of 32 places, and when the head leaves a chunk, its keys shrink to their fingerprints, which are the
+memory of issued keys. A key taken out of turn shrinks in its place; one that is dropped or forgotten leaves
+a hole.
+
+Two pools are equal when they hold the same keys in the same order and remember the same ones; places are
+not part of the value.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeAlias, cast
+
+import attrs
+
+from fallbackkeys.keys import Key
+from fallbackkeys.persistent import Map
+
+
+@attrs.frozen(weakref_slot=False)
+class OneTimeKey:
+    """A one-time key that waits to be claimed."""
+
+    key: Key
+    upload: int
+    """Ordinal of the device's upload that brought it, from 0; a smaller one is older (FK-CLAIM-01)."""
+
+
+@attrs.frozen(weakref_slot=False)
+class FallbackSlot:
+    """The fallback key of one algorithm."""
+
+    key: Key
+    used: bool
+    """Whether a claim has returned it since its public key was set (FK-CLAIM-04)."""
+
+
+_Entry: TypeAlias = OneTimeKey | bytes | None
+"""A place: a key, or the fingerprint of an issued one, or a hole."""
+
+_CHUNK_BITS = 5
+_CHUNK: Final = 1 << _CHUNK_BITS
+_MASK = _CHUNK - 1
+
+
+@attrs.frozen(weakref_slot=False)
+class _Shelf:
+    """The part of a pool that most claims leave as it is."""
+
+    chunks: Map[int, tuple[_Entry, ...]]
+    """Place `p` is entry `p & 31` of chunk `p >> 5`."""
+    by_id: Map[str, int]
+    """Key id → number of the chunk it stands in; may still name issued keys of the chunk under the head."""
+    by_fingerprint: Map[bytes, int]
+    """Fingerprint → number of the chunk, for waiting and for remembered keys."""
+    oldest: int
+    """No key before this place is remembered."""
+    tail: int
+    """The place the next key will take."""
+
+    def entry(self, place: int) -> _Entry:
+        """What stands at a place before the tail."""
+        chunk = self.chunks.get(place >> _CHUNK_BITS)
+        return None if chunk is None else chunk[place & _MASK]
+
+
+_EMPTY_SHELF = _Shelf(Map(), Map(), Map(), 0, 0)
+
+
+@attrs.frozen(eq=False, weakref_slot=False)
+class Pool:
+    """One algorithm's one-time keys: those that wait, in order, and the memory of those issued.
+
+    Lookups, `add`, `take` and `len` are O(1) or O(log n); iterating is linear.
+    """
+
+    _head: int = 0
+    """Place of the first waiting key; the tail if none waits."""
+    _waiting: int = 0
+    _shelf: _Shelf = _EMPTY_SHELF
+
+    @classmethod
+    def of(cls, issued: Iterable[bytes], waiting: Iterable[OneTimeKey]) -> "Pool":
+        """A pool that remembers these fingerprints and in which these keys wait, each in this order."""
+        entries = tuple(issued)
+        shelf = _Shelf(
+            Map(
+                {
+                    start >> _CHUNK_BITS: entries[start : start + _CHUNK]
+                    for start in range(0, len(entries), _CHUNK)
+                }
+            ),
+            Map(),
+            Map({entry: place >> _CHUNK_BITS for place, entry in enumerate(entries)}),
+            0,
+            len(entries),
+        )
+        pool = cls(len(entries), 0, shelf)
+        for stored in waiting:
+            pool = pool.add(stored)
+        return pool
+
+    def __len__(self) -> int:
+        """How many keys wait."""
+        return self._waiting
+
+    @property
+    def remembered(self) -> int:
+        """How many issued keys are remembered."""
+        return len(self._shelf.by_fingerprint) - self._waiting
+
+    @property
+    def first(self) -> OneTimeKey | None:
+        """The waiting key that is first in order, or None."""
+        head = self._head
+        entry = self._shelf.chunks[head >> _CHUNK_BITS][head & _MASK] if self._waiting else None
+        return cast("OneTimeKey | None", entry)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether no key waits and none is remembered."""
+        return not self._waiting and not self._shelf.by_fingerprint
+
+    def __iter__(self) -> Iterator[OneTimeKey]:
+        """The waiting keys, in order."""
+        for place in range(self._head, self._shelf.tail):
+            entry = self._shelf.entry(place)
+            if isinstance(entry, OneTimeKey):
+                yield entry
+
+    def issued(self) -> Iterator[bytes]:
+        """Fingerprints of the remembered keys, the first to be forgotten first."""
+        for place in range(self._shelf.oldest, self._shelf.tail):
+            entry = self._shelf.entry(place)
+            if isinstance(entry, bytes):
+                yield entry
+            elif isinstance(entry, OneTimeKey) and place < self._head:
+                yield entry.key.fingerprint
+
+    def named(self, key_id: str) -> OneTimeKey | None:
+        """The waiting key of that id, or None."""
+        number = self._shelf.by_id.get(key_id)
+        if number is None:
+            return None
+        for place, entry in self._places(number):
+            if isinstance(entry, OneTimeKey) and entry.key.key_id == key_id and place >= self._head:
+                return entry
+        return None
+
+    def holding(self, fingerprint: bytes) -> OneTimeKey | None:
+        """The waiting key of that fingerprint, or None."""
+        if not self.knows(fingerprint):
+            return None
+        place = self._find(fingerprint)
+        entry = self._shelf.entry(place)
+        return entry if place >= self._head and isinstance(entry, OneTimeKey) else None
+
+    def remembers(self, fingerprint: bytes) -> bool:
+        """Whether a key of that fingerprint was issued and is remembered."""
+        return self.knows(fingerprint) and self.holding(fingerprint) is None
+
+    def knows(self, fingerprint: bytes) -> bool:
+        """Whether a key of that fingerprint waits or is remembered."""
+        return fingerprint in self._shelf.by_fingerprint
+
+    def add(self, stored: OneTimeKey) -> "Pool":
+        """Put a key behind all others. Neither its id waits nor is its fingerprint known yet."""
+        shelf = self._shelf
+        number = shelf.tail >> _CHUNK_BITS
+        return Pool(
+            self._head,
+            self._waiting + 1,
+            _Shelf(
+                shelf.chunks.set(number, (*shelf.chunks.get(number, ()), stored)),
+                shelf.by_id.set(stored.key.key_id, number),
+                shelf.by_fingerprint.set(stored.key.fingerprint, number),
+                shelf.oldest,
+                shelf.tail + 1,
+            ),
+        )
+
+    def take(self, stored: OneTimeKey) -> "Pool":
+        """Turn a waiting key into a remembered one."""
+        if stored is not self.first:
+            return self._replace(stored, stored.key.fingerprint)
+        head = self._head + 1
+        if head & _MASK and self._waiting > 1:
+            entry = self._shelf.chunks[head >> _CHUNK_BITS][head & _MASK]
+            if entry.__class__ is OneTimeKey:
+                # Nearly every claim: the next key of the same chunk, and nothing else changes.
+                return Pool(head, self._waiting - 1, self._shelf)
+        return self._advance(head, self._shelf)
+
+    def drop(self, stored: OneTimeKey) -> "Pool":
+        """Remove a waiting key without remembering it."""
+        return self._replace(stored, None)
+
+    def forget(self, fingerprint: bytes) -> "Pool":
+        """Remove a remembered key from memory."""
+        place = self._find(fingerprint)
+        shelf = _with_entry(self._shelf, place, None)
+        oldest = shelf.oldest
+        while oldest < self._head and shelf.entry(oldest) is None:
+            oldest += 1
+        by_fingerprint = shelf.by_fingerprint.delete(fingerprint)
+        return Pool(
+            self._head, self._waiting, attrs.evolve(shelf, by_fingerprint=by_fingerprint, oldest=oldest)
+        )
+
+    def _places(self, number: int) -> Iterator[tuple[int, _Entry]]:
+        return enumerate(self._shelf.chunks.get(number, ()), number << _CHUNK_BITS)
+
+    def _find(self, fingerprint: bytes) -> int:
+        """The place of a known fingerprint, waiting or remembered."""
+        return next(
+            place
+            for place, entry in self._places(self._shelf.by_fingerprint[fingerprint])
+            if entry == fingerprint
+            or (isinstance(entry, OneTimeKey) and entry.key.fingerprint == fingerprint)
+        )
+
+    def _advance(self, place: int, shelf: _Shelf) -> "Pool":
+        """Take the key under the head; move the head to the next waiting key at or after `place`."""
+        start = self._head >> _CHUNK_BITS
+        while place < shelf.tail and not isinstance(shelf.entry(place), OneTimeKey):
+            place += 1
+        if place >> _CHUNK_BITS != start:
+            shelf = _settle(shelf, start, place >> _CHUNK_BITS)
+        return Pool(place, self._waiting - 1, shelf)
+
+    def _replace(self, stored: OneTimeKey, entry: bytes | None) -> "Pool":
+        """Take a waiting key out of turn, leaving `entry` in its place."""
+        place = self._find(stored.key.fingerprint)
+        shelf = _with_entry(self._shelf, place, entry)
+        if entry is None:
+            by_fingerprint = shelf.by_fingerprint.delete(stored.key.fingerprint)
+            shelf = attrs.evolve(shelf, by_fingerprint=by_fingerprint)
+        if place == self._head:
+            return self._advance(place, shelf)
+        return Pool(self._head, self._waiting - 1, shelf)
+
+    def _value(self) -> tuple[tuple[bytes, ...], tuple[OneTimeKey, ...]]:
+        return tuple(self.issued()), tuple(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self._value() == other._value() if isinstance(other, Pool) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._value())
+
+
+def _with_entry(shelf: _Shelf, place: int, entry: bytes | None) -> _Shelf:
+    """Put a fingerprint or a hole where a key or a fingerprint stood, and free the key's id."""
+    number, index = place >> _CHUNK_BITS, place & _MASK
+    chunk = shelf.chunks[number]
+    changed = (*chunk[:index], entry, *chunk[index + 1 :])
+    hollow = len(changed) == _CHUNK and not any(changed)
+    return attrs.evolve(
+        shelf,
+        chunks=shelf.chunks.delete(number) if hollow else shelf.chunks.set(number, changed),
+        by_id=_without_ids(shelf.by_id, chunk[index : index + 1], changed, number),
+    )
+
+
+def _settle(shelf: _Shelf, start: int, stop: int) -> _Shelf:
+    """Shrink the keys of chunks that the head has left to their fingerprints, and free their ids."""
+    chunks, by_id = shelf.chunks, shelf.by_id
+    for number in range(start, stop):
+        chunk = chunks.get(number)
+        if chunk is None:  # every key of it was dropped
+            continue
+        by_id = _without_ids(by_id, chunk, (), number)
+        chunks = chunks.set(
+            number,
+            tuple(entry.key.fingerprint if isinstance(entry, OneTimeKey) else entry for entry in chunk),
+        )
+    return attrs.evolve(shelf, chunks=chunks, by_id=by_id)
+
+
+def _without_ids(
+    by_id: Map[str, int], leaving: tuple[_Entry, ...], staying: tuple[_Entry, ...], number: int
+) -> Map[str, int]:
+    """Free the ids of the keys that leave a chunk, but not one that a younger key has taken over."""
+    kept = {entry.key.key_id for entry in staying if isinstance(entry, OneTimeKey)}
+    changing = by_id.mutate()
+    for entry in leaving:
+        if isinstance(entry, OneTimeKey):
+            key_id = entry.key.key_id
+            if key_id not in kept and changing.get(key_id) == number:
+                del changing[key_id]
+    return changing.finish()
+
+
+_NO_POOLS: Final[Map[str, Pool]] = Map()
+_NO_SLOTS: Final[Map[str, FallbackSlot]] = Map()
+
+
+@attrs.frozen(weakref_slot=False)
+class DeviceState:
+    """All keys of one device: for each algorithm a pool and at most one fallback slot."""
+
+    pools: Map[str, Pool] = _NO_POOLS
+    """Algorithm → pool; no entry for one that holds and remembers nothing."""
+    slots: Map[str, FallbackSlot] = _NO_SLOTS
+    """Algorithm → fallback key."""
+    uploads: int = 0
+    """Ordinal of the next upload that brings one-time keys."""
+
+    def pool(self, algorithm: str) -> Pool:
+        """The algorithm's pool; an empty one if the device has none."""
+        return self.pools.get(algorithm, EMPTY_POOL)
+
+    def with_pool(self, algorithm: str, pool: Pool, uploads: int) -> "DeviceState":
+        """The state with one pool exchanged and the next upload's ordinal set."""
+        pools = self.pools.delete(algorithm) if pool.is_blank else self.pools.set(algorithm, pool)
+        return DeviceState(pools, self.slots, uploads)
+
+    def with_slot(self, algorithm: str, slot: FallbackSlot) -> "DeviceState":
+        """The state with one fallback slot exchanged."""
+        return DeviceState(self.pools, self.slots.set(algorithm, slot), self.uploads)
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """Every algorithm of which the state knows anything: pool, slot or remembered keys."""
+        return frozenset(self.pools) | frozenset(self.slots)
+
+
+EMPTY_POOL: Final = Pool()
+"""No key waits, none was ever issued."""
+
+EMPTY: Final = DeviceState()
+"""A device never seen."""
