@@ -30,6 +30,7 @@ from fallbackkeys.events import (
     OneTimeKeyDropped,
     OneTimeKeyIssued,
 )
+from fallbackkeys.evolve import apply, apply_all
 from fallbackkeys.keys import Key, KeyName, fingerprint
 from fallbackkeys.keystore import EMPTY_STORE, Device, DeviceEvent, KeyStore, Wanted
 from fallbackkeys.notices import (
@@ -46,8 +47,6 @@ from fallbackkeys.policy import PURE, WIRE, Policy
 from fallbackkeys.proposals import claim_several
 from fallbackkeys.state import EMPTY, DeviceState, FallbackSlot, OneTimeKey, Pool
 from fallbackkeys.transitions import (
-    apply,
-    apply_all,
     claim,
     claim_one_time_key,
     claimable,

@@ -31,6 +31,8 @@ class Errcode(enum.StrEnum):
     """Normative: a parameter has a wrong value. Observed for malformed user ids in Synapse."""
     TOO_LARGE = "M_TOO_LARGE"
     """Normative: the request is too large. Observed for more than 500 keys in Synapse."""
+    INVALID_SIGNATURE = "M_INVALID_SIGNATURE"
+    """Normative: a signature is wrong; defined for POST /keys/device_signing/upload."""
     UNKNOWN = "M_UNKNOWN"
     """Normative: no better code exists. Observed for a conflicting one-time key in Synapse."""
     DUPLICATE_ONE_TIME_KEY = "M_DUPLICATE_ONE_TIME_KEY"

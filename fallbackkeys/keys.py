@@ -15,7 +15,7 @@ import attrs
 
 from fallbackkeys import canonical
 from fallbackkeys.errors import JSON, Errcode, Limit, Malformed, Rule, TooLarge, describe, quote
-from fallbackkeys.policy import PURE, Policy
+from fallbackkeys.policy import PURE, Policy, check_limit
 
 MAX_NAME_BYTES = 255
 """Longest key name, in UTF-8; Matrix's limit for its common identifiers."""
@@ -61,13 +61,7 @@ class KeyName:
             Malformed: not exactly one colon, an empty part, a control character, no valid Unicode, or more
                 than `MAX_NAME_BYTES`.
         """
-        algorithm, _, key_id = text.partition(":")
-        if not algorithm or not key_id or ":" in key_id:
-            raise Malformed(member=member, rule=Rule.NAME_FORM, found=quote(text))
-        check_text(text, member)
-        if len(text) > MAX_NAME_BYTES or len(text.encode()) > MAX_NAME_BYTES:
-            raise Malformed(member=member, rule=Rule.NAME_LENGTH, found=quote(text))
-        return cls(_SHARED.get(algorithm, algorithm), key_id)
+        return cls(*_split(text, member))
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.key_id}"
@@ -102,15 +96,16 @@ class Key:
             Malformed: name or value break a rule of form (FK-FORM-01 to FK-FORM-05).
             TooLarge: the value is larger or deeper than the policy allows (FK-LIMIT-04).
         """
-        path = f"{member}.{quote(name)}" if member else quote(name)
-        parsed = KeyName.parse(name, path)
-        public_key = _public_key(value, parsed.algorithm, path, policy)
-        encoded = canonical.encode(value, path)
-        if policy.max_value_bytes is not None and len(encoded) > policy.max_value_bytes:
-            raise TooLarge(
-                member=path, limit=Limit.VALUE_BYTES, allowed=policy.max_value_bytes, actual=len(encoded)
-            )
-        return cls(parsed.algorithm, parsed.key_id, encoded, fingerprint(parsed.algorithm, public_key))
+        try:
+            algorithm, key_id = _split(name)
+            public_key = _public_key(value, algorithm, policy)
+            encoded = canonical.encode(value, "")
+            check_limit("", Limit.VALUE_BYTES, policy.max_value_bytes, len(encoded))
+        except (Malformed, TooLarge) as refusal:
+            # The path is made here, for the one key that needs it, and not for each of an upload's many.
+            path = f"{member}.{quote(name)}" if member else quote(name)
+            raise attrs.evolve(refusal, member=f"{path}{refusal.member}") from None
+        return cls(algorithm, key_id, encoded, fingerprint(algorithm, public_key))
 
     @property
     def name(self) -> KeyName:
@@ -150,7 +145,17 @@ def fingerprint(algorithm: str, public_key: str) -> bytes:
     return hashlib.blake2b(f"{algorithm}:{public_key}".encode(), digest_size=FINGERPRINT_BYTES).digest()
 
 
-def _public_key(value: object, algorithm: str, path: str, policy: Policy) -> str:
+def _split(text: str, member: str = "") -> tuple[str, str]:
+    algorithm, _, key_id = text.partition(":")
+    if not algorithm or not key_id or ":" in key_id:
+        raise Malformed(member=member, rule=Rule.NAME_FORM, found=quote(text))
+    check_text(text, member)
+    if len(text) > MAX_NAME_BYTES or len(text.encode()) > MAX_NAME_BYTES:
+        raise Malformed(member=member, rule=Rule.NAME_LENGTH, found=quote(text))
+    return _SHARED.get(algorithm, algorithm), key_id
+
+
+def _public_key(value: object, algorithm: str, policy: Policy, path: str = "") -> str:
     """Check the form of a value and return its public key (FK-FORM-02 to FK-FORM-05)."""
     if isinstance(value, str):
         if algorithm.startswith(SIGNED_PREFIX):

@@ -14,8 +14,8 @@ Two pools are equal when they hold the same keys in the same order and remember 
 not part of the value.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Final, TypeAlias, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -63,6 +63,8 @@ class _Shelf:
     """No key before this place is remembered."""
     tail: int
     """The place the next key will take."""
+    gaps: int
+    """Places from the head on at which no key waits any more: taken out of turn, or dropped."""
 
     def entry(self, place: int) -> _Entry:
         """What stands at a place before the tail."""
@@ -70,7 +72,7 @@ class _Shelf:
         return None if chunk is None else chunk[place & _MASK]
 
 
-_EMPTY_SHELF = _Shelf(Map(), Map(), Map(), 0, 0)
+_EMPTY_SHELF = _Shelf(Map(), Map(), Map(), 0, 0, 0)
 
 
 @attrs.frozen(eq=False, weakref_slot=False)
@@ -82,11 +84,12 @@ class Pool:
 
     _head: int = 0
     """Place of the first waiting key; the tail if none waits."""
-    _waiting: int = 0
+    first: OneTimeKey | None = None
+    """The waiting key that is first in order, or None."""
     _shelf: _Shelf = _EMPTY_SHELF
 
     @classmethod
-    def of(cls, issued: Iterable[bytes], waiting: Iterable[OneTimeKey]) -> "Pool":
+    def of(cls, issued: Iterable[bytes], waiting: Sequence[OneTimeKey]) -> "Pool":
         """A pool that remembers these fingerprints and in which these keys wait, each in this order."""
         entries = tuple(issued)
         shelf = _Shelf(
@@ -100,32 +103,24 @@ class Pool:
             Map({entry: place >> _CHUNK_BITS for place, entry in enumerate(entries)}),
             0,
             len(entries),
+            0,
         )
-        pool = cls(len(entries), 0, shelf)
-        for stored in waiting:
-            pool = pool.add(stored)
-        return pool
+        pool = cls(len(entries), None, shelf)
+        return pool.add(waiting) if waiting else pool
 
     def __len__(self) -> int:
         """How many keys wait."""
-        return self._waiting
+        return self._shelf.tail - self._head - self._shelf.gaps
 
     @property
     def remembered(self) -> int:
         """How many issued keys are remembered."""
-        return len(self._shelf.by_fingerprint) - self._waiting
-
-    @property
-    def first(self) -> OneTimeKey | None:
-        """The waiting key that is first in order, or None."""
-        head = self._head
-        entry = self._shelf.chunks[head >> _CHUNK_BITS][head & _MASK] if self._waiting else None
-        return cast("OneTimeKey | None", entry)
+        return len(self._shelf.by_fingerprint) - len(self)
 
     @property
     def is_blank(self) -> bool:
         """Whether no key waits and none is remembered."""
-        return not self._waiting and not self._shelf.by_fingerprint
+        return not self._shelf.by_fingerprint
 
     def __iter__(self) -> Iterator[OneTimeKey]:
         """The waiting keys, in order."""
@@ -169,32 +164,41 @@ class Pool:
         """Whether a key of that fingerprint waits or is remembered."""
         return fingerprint in self._shelf.by_fingerprint
 
-    def add(self, stored: OneTimeKey) -> "Pool":
-        """Put a key behind all others. Neither its id waits nor is its fingerprint known yet."""
+    def add(self, keys: Sequence[OneTimeKey]) -> "Pool":
+        """Put keys behind all others, in this order; their ids are free and their fingerprints unknown."""
         shelf = self._shelf
-        number = shelf.tail >> _CHUNK_BITS
-        return Pool(
-            self._head,
-            self._waiting + 1,
-            _Shelf(
-                shelf.chunks.set(number, (*shelf.chunks.get(number, ()), stored)),
-                shelf.by_id.set(stored.key.key_id, number),
-                shelf.by_fingerprint.set(stored.key.fingerprint, number),
-                shelf.oldest,
-                shelf.tail + 1,
-            ),
+        chunks = shelf.chunks.mutate()
+        by_id = shelf.by_id.mutate()
+        by_fingerprint = shelf.by_fingerprint.mutate()
+        start = 0
+        while start < len(keys):
+            number, index = divmod(shelf.tail + start, _CHUNK)
+            joining = keys[start : start + _CHUNK - index]
+            chunks[number] = (*chunks.get(number, ()), *joining)
+            for stored in joining:
+                by_id[stored.key.key_id] = number
+                by_fingerprint[stored.key.fingerprint] = number
+            start += len(joining)
+        grown = _Shelf(
+            chunks.finish(),
+            by_id.finish(),
+            by_fingerprint.finish(),
+            shelf.oldest,
+            shelf.tail + len(keys),
+            shelf.gaps,
         )
+        return Pool(self._head, self.first or keys[0], grown)
 
     def take(self, stored: OneTimeKey) -> "Pool":
         """Turn a waiting key into a remembered one."""
         if stored is not self.first:
             return self._replace(stored, stored.key.fingerprint)
         head = self._head + 1
-        if head & _MASK and self._waiting > 1:
-            entry = self._shelf.chunks[head >> _CHUNK_BITS][head & _MASK]
-            if entry.__class__ is OneTimeKey:
-                # Nearly every claim: the next key of the same chunk, and nothing else changes.
-                return Pool(head, self._waiting - 1, self._shelf)
+        chunk = self._shelf.chunks[self._head >> _CHUNK_BITS]
+        index = head & _MASK
+        if 0 < index < len(chunk) and isinstance(following := chunk[index], OneTimeKey):
+            # Nearly every claim: on to the next key of the chunk, and nothing else changes.
+            return Pool(head, following, self._shelf)
         return self._advance(head, self._shelf)
 
     def drop(self, stored: OneTimeKey) -> "Pool":
@@ -209,9 +213,7 @@ class Pool:
         while oldest < self._head and shelf.entry(oldest) is None:
             oldest += 1
         by_fingerprint = shelf.by_fingerprint.delete(fingerprint)
-        return Pool(
-            self._head, self._waiting, attrs.evolve(shelf, by_fingerprint=by_fingerprint, oldest=oldest)
-        )
+        return Pool(self._head, self.first, attrs.evolve(shelf, by_fingerprint=by_fingerprint, oldest=oldest))
 
     def _places(self, number: int) -> Iterator[tuple[int, _Entry]]:
         return enumerate(self._shelf.chunks.get(number, ()), number << _CHUNK_BITS)
@@ -226,24 +228,29 @@ class Pool:
         )
 
     def _advance(self, place: int, shelf: _Shelf) -> "Pool":
-        """Take the key under the head; move the head to the next waiting key at or after `place`."""
-        start = self._head >> _CHUNK_BITS
-        while place < shelf.tail and not isinstance(shelf.entry(place), OneTimeKey):
-            place += 1
-        if place >> _CHUNK_BITS != start:
-            shelf = _settle(shelf, start, place >> _CHUNK_BITS)
-        return Pool(place, self._waiting - 1, shelf)
+        """Move the head to the first waiting key at or after `place`."""
+        head, first = place, None
+        while head < shelf.tail and first is None:
+            entry = shelf.entry(head)
+            if isinstance(entry, OneTimeKey):
+                first = entry
+            else:
+                head += 1
+        if head != place:
+            shelf = attrs.evolve(shelf, gaps=shelf.gaps - (head - place))
+        return Pool(head, first, _settle(shelf, self._head >> _CHUNK_BITS, head >> _CHUNK_BITS))
 
     def _replace(self, stored: OneTimeKey, entry: bytes | None) -> "Pool":
         """Take a waiting key out of turn, leaving `entry` in its place."""
         place = self._find(stored.key.fingerprint)
         shelf = _with_entry(self._shelf, place, entry)
+        by_fingerprint = shelf.by_fingerprint
         if entry is None:
-            by_fingerprint = shelf.by_fingerprint.delete(stored.key.fingerprint)
-            shelf = attrs.evolve(shelf, by_fingerprint=by_fingerprint)
+            by_fingerprint = by_fingerprint.delete(stored.key.fingerprint)
+        shelf = attrs.evolve(shelf, by_fingerprint=by_fingerprint, gaps=shelf.gaps + 1)
         if place == self._head:
             return self._advance(place, shelf)
-        return Pool(self._head, self._waiting - 1, shelf)
+        return Pool(self._head, self.first, shelf)
 
     def _value(self) -> tuple[tuple[bytes, ...], tuple[OneTimeKey, ...]]:
         return tuple(self.issued()), tuple(self)
@@ -270,6 +277,8 @@ def _with_entry(shelf: _Shelf, place: int, entry: bytes | None) -> _Shelf:
 
 def _settle(shelf: _Shelf, start: int, stop: int) -> _Shelf:
     """Shrink the keys of chunks that the head has left to their fingerprints, and free their ids."""
+    if start == stop:
+        return shelf
     chunks, by_id = shelf.chunks, shelf.by_id
     for number in range(start, stop):
         chunk = chunks.get(number)
@@ -318,8 +327,9 @@ class DeviceState:
 
     def with_pool(self, algorithm: str, pool: Pool, uploads: int) -> "DeviceState":
         """The state with one pool exchanged and the next upload's ordinal set."""
-        pools = self.pools.delete(algorithm) if pool.is_blank else self.pools.set(algorithm, pool)
-        return DeviceState(pools, self.slots, uploads)
+        if pool.first is None and pool.is_blank:
+            return DeviceState(self.pools.delete(algorithm), self.slots, uploads)
+        return DeviceState(self.pools.set(algorithm, pool), self.slots, uploads)
 
     def with_slot(self, algorithm: str, slot: FallbackSlot) -> "DeviceState":
         """The state with one fallback slot exchanged."""

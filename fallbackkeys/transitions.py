@@ -10,9 +10,9 @@ The fallback key is handed out only when the queue is empty, is then marked used
 replaces it. A one-time key that was handed out is remembered, so that a client that repeats an upload whose
 answer it lost cannot make the server hand it out again.
 
-Deciding and evolving are apart. `upload`, `claim`, `drop` and `remove` *decide*: they read the state, apply
-the rules, and say what happened as events. `apply` *evolves*: it makes one event true, and nothing else makes
-a new state. So folding the events of a result over the old state always gives the new one, and a command that
+Deciding and evolving are apart. `upload`, `claim`, `drop` and `remove` decide: they read the state, apply the
+rules, and say what happened as events. `evolve.apply` makes one event true, and nothing else makes a new
+state. So folding the events of a result over the old state always gives the new one, and a command that
 is refused has no events and no effect.
 
 Not here: signatures, field names (`wire`), which device is asked (`keystore`), how a pool is laid out
@@ -20,10 +20,8 @@ Not here: signatures, field names (`wire`), which device is asked (`keystore`), 
 """
 
 from collections.abc import Iterable
-from functools import reduce
-from typing import assert_never
 
-from fallbackkeys.errors import EventMismatch, Limit, NotClaimable, OneTimeKeyConflict, SeveralFallbackKeys
+from fallbackkeys.errors import Limit, NotClaimable, OneTimeKeyConflict, SeveralFallbackKeys
 from fallbackkeys.events import (
     DeviceRemoved,
     Event,
@@ -34,6 +32,7 @@ from fallbackkeys.events import (
     OneTimeKeyDropped,
     OneTimeKeyIssued,
 )
+from fallbackkeys.evolve import apply, apply_all
 from fallbackkeys.keys import Key, KeyName
 from fallbackkeys.notices import (
     FallbackFlagOnOneTimeKey,
@@ -47,7 +46,7 @@ from fallbackkeys.notices import (
 from fallbackkeys.outcomes import Claimed, Dropped, SyncView, Upload, Uploaded
 from fallbackkeys.persistent import Map
 from fallbackkeys.policy import PURE, Policy, check_limit
-from fallbackkeys.state import EMPTY, DeviceState, FallbackSlot, OneTimeKey, Pool
+from fallbackkeys.state import EMPTY, DeviceState
 
 # --- Upload ---
 
@@ -85,11 +84,12 @@ def _add_one_time_keys(
     state: DeviceState, keys: tuple[Key, ...], policy: Policy
 ) -> tuple[DeviceState, list[OneTimeKeyAdded], list[Notice]]:
     """Decide on each one-time key in body order; earlier ones of the same body count as already there."""
-    after = state
     events: list[OneTimeKeyAdded] = []
     notices: list[Notice] = []
+    new_by_id: dict[tuple[str, str], Key] = {}
+    new_by_fingerprint: dict[bytes, Key] = {}
     for key in keys:
-        pool = after.pool(key.algorithm)
+        pool = state.pool(key.algorithm)
 
         # "each one-time key is returned at most once" (CS POST /keys/claim): one that was issued is ignored
         # under any id, even one that another key holds by now; nothing of it is stored, so nothing conflicts
@@ -101,12 +101,13 @@ def _add_one_time_keys(
         # The id names another waiting key. Someone may be about to claim that one, and the client may have
         # lost its private half: neither overwriting nor ignoring is safe (FK-UPLOAD-10). The id of an
         # *issued* key is free (FK-UPLOAD-13), and fallback keys have ids of their own (FK-UPLOAD-15).
-        holder = pool.named(key.key_id)
-        if holder is not None and holder.key.fingerprint != key.fingerprint:
+        waiting = pool.named(key.key_id)
+        holder = new_by_id.get((key.algorithm, key.key_id)) if waiting is None else waiting.key
+        if holder is not None and holder.fingerprint != key.fingerprint:
             raise OneTimeKeyConflict(
                 algorithm=key.algorithm,
                 key_id=key.key_id,
-                stored=holder.key.json,
+                stored=holder.json,
                 uploaded=key.json,
                 errcode=policy.conflict_errcode,
             )
@@ -117,15 +118,16 @@ def _add_one_time_keys(
             continue
 
         # The same key under a second id would be issued twice (FK-UPLOAD-11).
-        first = pool.holding(key.fingerprint)
+        waiting = pool.holding(key.fingerprint)
+        first = new_by_fingerprint.get(key.fingerprint) if waiting is None else waiting.key
         if first is not None:
-            notices.append(SecondIdIgnored(key, first.key.key_id))
+            notices.append(SecondIdIgnored(key, first.key_id))
             continue
 
         # A new key, behind all earlier uploads and level with the others of this one (FK-UPLOAD-01).
-        event = OneTimeKeyAdded(key, state.uploads)
-        after = apply(after, event)
-        events.append(event)
+        events.append(OneTimeKeyAdded(key, state.uploads))
+        new_by_id[key.algorithm, key.key_id] = new_by_fingerprint[key.fingerprint] = key
+    after = apply_all(state, events)
 
     # FK-LIMIT-02: counted only where the pool grew, so that a retry at a full pool succeeds.
     for algorithm in sorted({event.key.algorithm for event in events}):
@@ -314,67 +316,3 @@ def drop(state: DeviceState, names: Iterable[KeyName]) -> Dropped:
 def remove(state: DeviceState) -> Dropped:
     """Remove the device: its pools and slots (FK-DEVICE-01) and the memory of issued keys (FK-DEVICE-02)."""
     return Dropped(state=EMPTY, events=() if state == EMPTY else (DeviceRemoved(),))
-
-
-# --- Evolve ---
-
-
-def apply(state: DeviceState, event: Event) -> DeviceState:
-    """Make one event true. The only function that makes a new state.
-
-    Raises:
-        EventMismatch: the event cannot have happened in this state; it belongs to another one.
-    """
-    match event:
-        case OneTimeKeyIssued():
-            pool = state.pool(event.key.algorithm)
-            return state.with_pool(event.key.algorithm, pool.take(_waiting(pool, event)), state.uploads)
-        case OneTimeKeyAdded():
-            pool = state.pool(event.key.algorithm)
-            in_order = event.upload == state.uploads or event.upload == state.uploads - 1 >= 0
-            if not in_order or pool.named(event.key.key_id) or pool.knows(event.key.fingerprint):
-                raise _mismatch(event)
-            stored = OneTimeKey(event.key, event.upload)
-            return state.with_pool(event.key.algorithm, pool.add(stored), event.upload + 1)
-        case OneTimeKeyDropped():
-            pool = state.pool(event.key.algorithm)
-            return state.with_pool(event.key.algorithm, pool.drop(_waiting(pool, event)), state.uploads)
-        case IssuedKeyForgotten():
-            pool = state.pool(event.algorithm)
-            if not pool.remembers(event.fingerprint):
-                raise EventMismatch(
-                    event="IssuedKeyForgotten", subject=f"{event.algorithm} {event.fingerprint.hex()}"
-                )
-            return state.with_pool(event.algorithm, pool.forget(event.fingerprint), state.uploads)
-        case FallbackKeyReplaced():
-            return state.with_slot(event.key.algorithm, FallbackSlot(event.key, event.used))
-        case FallbackKeyUsed():
-            slot = state.slots.get(event.key.algorithm)
-            if slot is None or slot.key != event.key:
-                raise _mismatch(event)
-            return state.with_slot(event.key.algorithm, FallbackSlot(event.key, used=True))
-        case DeviceRemoved():
-            return EMPTY
-        case _:
-            assert_never(event)
-
-
-def apply_all(state: DeviceState, events: Iterable[Event]) -> DeviceState:
-    """Make events true, in order. `apply_all(old, result.events) == result.state`, always."""
-    return reduce(apply, events, state)
-
-
-def _waiting(pool: Pool, event: OneTimeKeyIssued | OneTimeKeyDropped) -> OneTimeKey:
-    """The waiting key that the event is about; usually the first in order."""
-    stored = pool.first
-    if stored is None or stored.key is not event.key:
-        stored = pool.named(event.key.key_id)
-        if stored is None or stored.key != event.key:
-            raise _mismatch(event)
-    return stored
-
-
-def _mismatch(
-    event: OneTimeKeyAdded | OneTimeKeyIssued | OneTimeKeyDropped | FallbackKeyUsed,
-) -> EventMismatch:
-    return EventMismatch(event=type(event).__name__, subject=str(event.key.name))

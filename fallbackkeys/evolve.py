@@ -1,0 +1,106 @@
+"""Making events true: the only functions that make a new state of a device.
+
+`transitions` decides what happens and calls these; an embedder calls them to rebuild a state from stored
+events. They check that an event can have happened in the state it is applied to, and decide nothing.
+"""
+
+from collections.abc import Iterable
+from functools import reduce
+from itertools import groupby
+from typing import assert_never, cast
+
+from fallbackkeys.errors import EventMismatch
+from fallbackkeys.events import (
+    DeviceRemoved,
+    Event,
+    FallbackKeyReplaced,
+    FallbackKeyUsed,
+    IssuedKeyForgotten,
+    OneTimeKeyAdded,
+    OneTimeKeyDropped,
+    OneTimeKeyIssued,
+)
+from fallbackkeys.state import EMPTY, DeviceState, FallbackSlot, OneTimeKey, Pool
+
+
+def apply(state: DeviceState, event: Event) -> DeviceState:
+    """Make one event true.
+
+    Raises:
+        EventMismatch: the event cannot have happened in this state; it belongs to another one.
+    """
+    match event:
+        case OneTimeKeyIssued():
+            pool = state.pool(event.key.algorithm)
+            return state.with_pool(event.key.algorithm, pool.take(_waiting(pool, event)), state.uploads)
+        case OneTimeKeyAdded():
+            return _grow(state, (event,))
+        case OneTimeKeyDropped():
+            pool = state.pool(event.key.algorithm)
+            return state.with_pool(event.key.algorithm, pool.drop(_waiting(pool, event)), state.uploads)
+        case IssuedKeyForgotten():
+            pool = state.pool(event.algorithm)
+            if not pool.remembers(event.fingerprint):
+                raise EventMismatch(
+                    event="IssuedKeyForgotten", subject=f"{event.algorithm} {event.fingerprint.hex()}"
+                )
+            return state.with_pool(event.algorithm, pool.forget(event.fingerprint), state.uploads)
+        case FallbackKeyReplaced():
+            return state.with_slot(event.key.algorithm, FallbackSlot(event.key, event.used))
+        case FallbackKeyUsed():
+            slot = state.slots.get(event.key.algorithm)
+            if slot is None or slot.key != event.key:
+                raise _mismatch(event)
+            return state.with_slot(event.key.algorithm, FallbackSlot(event.key, used=True))
+        case DeviceRemoved():
+            return EMPTY
+        case _:
+            assert_never(event)
+
+
+def apply_all(state: DeviceState, events: Iterable[Event]) -> DeviceState:
+    """Make events true, in order. `apply_all(old, result.events) == result.state`, always."""
+    for kind, run in groupby(events, type):
+        if kind is OneTimeKeyAdded:
+            state = _grow(state, cast("Iterable[OneTimeKeyAdded]", run))
+        else:
+            state = reduce(apply, run, state)
+    return state
+
+
+def _grow(state: DeviceState, events: Iterable[OneTimeKeyAdded]) -> DeviceState:
+    """Make a run of additions true at once, so that an upload costs one new pool and not one per key."""
+    added: dict[str, list[OneTimeKey]] = {}
+    ids: set[tuple[str, str]] = set()
+    fingerprints: set[bytes] = set()
+    uploads = state.uploads
+    for event in events:
+        key = event.key
+        pool = state.pool(key.algorithm)
+        in_order = event.upload == uploads or event.upload == uploads - 1 >= 0
+        named = (key.algorithm, key.key_id) in ids or pool.named(key.key_id) is not None
+        if not in_order or named or key.fingerprint in fingerprints or pool.knows(key.fingerprint):
+            raise _mismatch(event)
+        uploads = event.upload + 1
+        ids.add((key.algorithm, key.key_id))
+        fingerprints.add(key.fingerprint)
+        added.setdefault(key.algorithm, []).append(OneTimeKey(key, event.upload))
+    for algorithm, keys in added.items():
+        state = state.with_pool(algorithm, state.pool(algorithm).add(keys), uploads)
+    return state
+
+
+def _waiting(pool: Pool, event: OneTimeKeyIssued | OneTimeKeyDropped) -> OneTimeKey:
+    """The waiting key that the event is about; usually the first in order."""
+    stored = pool.first
+    if stored is None or stored.key is not event.key:
+        stored = pool.named(event.key.key_id)
+        if stored is None or stored.key != event.key:
+            raise _mismatch(event)
+    return stored
+
+
+def _mismatch(
+    event: OneTimeKeyAdded | OneTimeKeyIssued | OneTimeKeyDropped | FallbackKeyUsed,
+) -> EventMismatch:
+    return EventMismatch(event=type(event).__name__, subject=str(event.key.name))

@@ -1,0 +1,26 @@
+"""The README's examples run as they stand."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_runs(example: str) -> None:
+    exec(compile(example, "README.md", "exec"), {})  # noqa: S102 - that is what the test is for
+
+
+def test_the_example_is_as_short_as_its_heading_says() -> None:
+    lines = [line for line in EXAMPLES[0].splitlines() if line.strip()]
+    assert len(lines) <= 20
+
+
+def test_every_link_within_the_project_leads_somewhere() -> None:
+    root = Path(__file__).parent.parent
+    for page in [root / "README.md", *(root / "specs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

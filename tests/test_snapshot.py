@@ -1,0 +1,135 @@
+"""Snapshots come back equal, and a broken one says where."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from fallbackkeys import EMPTY, EMPTY_STORE, Device, DeviceState, KeyName, SnapshotError, claim, drop
+from fallbackkeys.snapshot import restore_device, restore_store, save_device, save_store
+from tests.builders import CURVE, claimed_ids, fallback_key, one_time_key, uploaded
+
+
+def rich_state() -> DeviceState:
+    """Issued, waiting, chosen and dropped keys over several chunks, two algorithms, a used slot."""
+    state = uploaded(*(f"k{number}" for number in range(80)), fallback=fallback_key("f"))
+    state = uploaded("x25519:a", "late", state=state)
+    for _ in range(40):
+        state = claim(state, CURVE).state
+    state = claim(state, CURVE, key_id="k60").state
+    state = drop(state, [KeyName(CURVE, "k50")]).state
+    return claim(claim(uploaded(fallback=fallback_key("y:f"), state=state), "y").state, "x25519").state
+
+
+@pytest.mark.parametrize("state", [EMPTY, uploaded("a"), rich_state()], ids=["empty", "one", "rich"])
+def test_a_device_comes_back_equal(state: DeviceState) -> None:
+    saved = json.loads(json.dumps(save_device(state)))
+    restored = restore_device(saved)
+    assert restored == state
+    assert hash(restored) == hash(state)
+    assert claimed_ids(restored, 50) == claimed_ids(state, 50)
+    assert save_device(restored) == saved
+
+
+def test_a_store_comes_back_equal() -> None:
+    store = EMPTY_STORE
+    for user, device in (
+        ("@alice:example.org", "A"),
+        ("@alice:example.org", "AB"),
+        ("@bob:example.org", "A"),
+    ):
+        store = store.with_state(Device(user, device), rich_state())
+    saved = json.loads(json.dumps(save_store(store)))
+    assert restore_store(saved) == store
+    assert restore_store(save_store(EMPTY_STORE)) == EMPTY_STORE
+
+
+def broken(path: str, value: Any) -> Any:
+    """A good snapshot with one member replaced; `del` removes it."""
+    saved: Any = copy.deepcopy(
+        save_device(claim(uploaded("a", "b", "c", fallback=fallback_key("f")), CURVE).state)
+    )
+    node = saved
+    *parents, last = path.split("/")
+    for step in parents:
+        node = node[int(step) if isinstance(node, list) else step]
+    if value == "del":
+        del node[last]
+    else:
+        node[int(last) if isinstance(node, list) else last] = value
+    return saved
+
+
+POOL = f"pools/{CURVE}"
+SLOT = f"slots/{CURVE}"
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "place", "reason"),
+    [
+        (None, "the snapshot", "must be an object, not null"),
+        ([], "the snapshot", "must be an object, not a list of 0"),
+        ({}, "the snapshot", "lacks the member format"),
+        (broken("format", 2), "format", "is 2; this version reads 1 only"),
+        (broken("format", True), "format", "must be an integer of at least 0, not true"),
+        (broken("uploads", -1), "uploads", "must be an integer of at least 0, not the number -1"),
+        (broken("uploads", "del"), "the snapshot", "lacks the member uploads"),
+        (broken("more", 1), "the snapshot", "has the unknown member more"),
+        (broken("pools", []), "pools", "must be an object, not a list of 0"),
+        (broken("pools", {1: {}}), "pools", "has the member name the number 1"),
+        (broken(f"{POOL}/issued", {}), f"pools.{CURVE}.issued", "must be a list, not an object of 0 members"),
+        (broken(f"{POOL}/issued/0", "AA=="), f"pools.{CURVE}.issued[0]", "must be 15 bytes in base64"),
+        (broken(f"{POOL}/issued/0", "é"), f"pools.{CURVE}.issued[0]", "must be 15 bytes in base64"),
+        (broken(f"{POOL}/issued/0", 3), f"pools.{CURVE}.issued[0]", "must be a string, not the number 3"),
+        (broken(f"{POOL}/waiting/0/upload", 1), f"pools.{CURVE}.waiting[0].upload", "is out of order"),
+        (broken(f"{POOL}/waiting/0/key_id", ""), f"pools.{CURVE}.waiting[0]", "exactly one colon"),
+        (
+            broken(f"{POOL}/waiting/0/value", 1.5),
+            f"pools.{CURVE}.waiting[0]",
+            "must be a string or an object",
+        ),
+        (broken(f"{POOL}/waiting/0/extra", 1), f"pools.{CURVE}.waiting[0]", "has the unknown member extra"),
+        (broken(f"{POOL}/waiting/0/key_id", "c"), f"pools.{CURVE}", "holds a key id twice"),
+        (
+            broken(f"{POOL}/waiting/0/value", one_time_key("c").value),
+            f"pools.{CURVE}",
+            "holds a public key twice",
+        ),
+        (
+            broken("pools/x", {"issued": [], "waiting": []}),
+            "pools.x",
+            "a pool that holds and remembers nothing",
+        ),
+        (broken(f"{SLOT}/used", 1), f"slots.{CURVE}.used", "must be a boolean, not the number 1"),
+        (broken(f"{SLOT}/value", "del"), f"slots.{CURVE}", "lacks the member value"),
+    ],
+)
+def test_a_broken_snapshot_names_the_place(snapshot: object, place: str, reason: str) -> None:
+    with pytest.raises(SnapshotError) as error:
+        restore_device(snapshot)
+    assert error.value.place == place
+    assert reason in error.value.reason
+    assert str(error.value) == f"snapshot: {place}: {error.value.reason}"
+
+
+def test_out_of_order_uploads_are_refused() -> None:
+    saved: Any = save_device(uploaded("b", state=uploaded("a")))
+    saved["pools"][CURVE]["waiting"].reverse()
+    with pytest.raises(SnapshotError, match=r"waiting\[1\].upload: is out of order"):
+        restore_device(saved)
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "place"),
+    [
+        ({"format": 1, "users": []}, "users"),
+        ({"format": 1, "users": {"@a:b": 1}}, "users.@a:b"),
+        ({"format": 1, "users": {"@a:b": {"D": {"uploads": 0, "pools": {}}}}}, "users.@a:b.D"),
+        ({"format": 1, "users": {}, "x": 1}, "the snapshot"),
+    ],
+)
+def test_a_broken_store_names_the_place(snapshot: object, place: str) -> None:
+    with pytest.raises(SnapshotError) as error:
+        restore_store(snapshot)
+    assert error.value.place == place
