@@ -37,7 +37,7 @@ class Errcode(enum.StrEnum):
     """Normative: no better code exists. Observed for a conflicting one-time key in Synapse."""
     DUPLICATE_ONE_TIME_KEY = "M_DUPLICATE_ONE_TIME_KEY"
     """Proposed by MSC4420 for a conflicting one-time key."""
-    UNSTABLE_DUPLICATE_ONE_TIME_KEY = "IO.GITHUB.JOHENNES.MSC4420.M_DUPLICATE_ONE_TIME_KEY"
+    UNSTABLE_DUPLICATE_ONE_TIME_KEY = "io.github.johennes.msc4420.M_DUPLICATE_ONE_TIME_KEY"
     """The same under MSC4420's unstable prefix."""
 
 
@@ -46,13 +46,13 @@ class Rule(enum.StrEnum):
 
     JSON = "must be JSON in UTF-8"
     UNIQUE_MEMBERS = "must not name a member twice"
-    NESTING = "must not be nested deeper than 100 levels"
     OBJECT = "must be an object"
     REQUIRED = "is required"
     STRING = "must be a string"
     BOOLEAN = "must be a boolean"
     LIST_OF_STRINGS = "must be a list of strings"
     UNICODE = "must be valid Unicode, without lone surrogates"
+    NO_NUL = "must not have a NUL character"
     NO_CONTROL = "must not have control characters"
     INTEGER = "must have no number but integers, without exponent, fraction or negative zero"
     INTEGER_RANGE = "must have no integer outside ±(2^53 - 1)"
@@ -63,7 +63,6 @@ class Rule(enum.StrEnum):
     SIGNED_FORM = "must be an object, since its algorithm is signed"
     USER_ID = "must be a user id, @localpart:server_name, of at most 255 bytes"
     LOCAL_USER = "must be a user of this server"
-    COUNT = "must be an integer of at least 1"
     SAME_USER = "must be the user who uploads"
     SAME_DEVICE = "must be the device that uploads"
 
@@ -76,6 +75,7 @@ class Limit(enum.StrEnum):
     ALGORITHMS = "algorithms of one device"
     VALUE_BYTES = "bytes of canonical JSON in one key"
     VALUE_DEPTH = "levels of nesting in one key"
+    BODY_DEPTH = "levels of nesting in one body"
     DEVICES_IN_CLAIM = "devices in one claim"
 
 
@@ -246,8 +246,8 @@ def describe(value: object) -> str:
 def quote(text: str) -> str:
     """Show a peer's text within a message: printable ASCII, at most about 80 characters.
 
-    Plain names stay as they are, anything else is quoted and escaped, so that no message carries control
-    characters or lone surrogates.
+    Plain names stay as they are, anything else is quoted and escaped: control characters and lone surrogates
+    among them.
     """
     shown = text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
     return shown if shown and shown.isascii() and shown.isprintable() and " " not in shown else ascii(shown)

@@ -7,7 +7,7 @@ events. They check that an event can have happened in the state it is applied to
 from collections.abc import Iterable
 from functools import reduce
 from itertools import groupby
-from typing import assert_never, cast
+from typing import TypeAlias, assert_never, cast
 
 from fallbackkeys.errors import EventMismatch
 from fallbackkeys.events import (
@@ -21,6 +21,10 @@ from fallbackkeys.events import (
     OneTimeKeyIssued,
 )
 from fallbackkeys.state import EMPTY, DeviceState, FallbackSlot, OneTimeKey, Pool
+
+_OfKey: TypeAlias = (
+    OneTimeKeyAdded | OneTimeKeyIssued | OneTimeKeyDropped | FallbackKeyReplaced | FallbackKeyUsed
+)
 
 
 def apply(state: DeviceState, event: Event) -> DeviceState:
@@ -46,6 +50,10 @@ def apply(state: DeviceState, event: Event) -> DeviceState:
                 )
             return state.with_pool(event.algorithm, pool.forget(event.fingerprint), state.uploads)
         case FallbackKeyReplaced():
+            slot = state.slots.get(event.key.algorithm)
+            kept = slot is not None and slot.key.fingerprint == event.key.fingerprint and slot.used
+            if event.used != kept:
+                raise _mismatch(event)
             return state.with_slot(event.key.algorithm, FallbackSlot(event.key, event.used))
         case FallbackKeyUsed():
             slot = state.slots.get(event.key.algorithm)
@@ -100,7 +108,5 @@ def _waiting(pool: Pool, event: OneTimeKeyIssued | OneTimeKeyDropped) -> OneTime
     return stored
 
 
-def _mismatch(
-    event: OneTimeKeyAdded | OneTimeKeyIssued | OneTimeKeyDropped | FallbackKeyUsed,
-) -> EventMismatch:
+def _mismatch(event: _OfKey) -> EventMismatch:
     return EventMismatch(event=type(event).__name__, subject=str(event.key.name))

@@ -21,7 +21,7 @@ MAX_NAME_BYTES = 255
 """Longest key name, in UTF-8; Matrix's limit for its common identifiers."""
 
 FINGERPRINT_BYTES = 15
-"""Length of a fingerprint: 120 bits, and with Python's own header three machine words short of 64 bytes."""
+"""Length of a fingerprint: 120 bits, the most that fits with Python's own header into 48 bytes."""
 
 SIGNED_PREFIX = "signed_"
 """Algorithms named so are represented by a signed object (CS "Key algorithms")."""
@@ -42,6 +42,15 @@ def check_text(text: str, member: str, errcode: Errcode = Errcode.BAD_JSON) -> N
     """
     if _CONTROL.search(text):
         raise Malformed(member=member, rule=Rule.NO_CONTROL, found=quote(text), errcode=errcode)
+    check_unicode(text, member, errcode)
+
+
+def check_unicode(text: str, member: str, errcode: Errcode = Errcode.BAD_JSON) -> None:
+    """Refuse text with lone surrogates: it has no UTF-8.
+
+    Raises:
+        Malformed: with `errcode`.
+    """
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise Malformed(member=member, rule=Rule.UNICODE, found=quote(text), errcode=errcode)
 
@@ -160,7 +169,8 @@ def _public_key(value: object, algorithm: str, policy: Policy, path: str = "") -
     if isinstance(value, str):
         if algorithm.startswith(SIGNED_PREFIX):
             raise Malformed(member=path, rule=Rule.SIGNED_FORM, found=describe(value))
-        return _unicode(value, path)
+        check_unicode(value, path)
+        return value
     if not isinstance(value, dict):
         raise Malformed(member=path, rule=Rule.KEY_FORM, found=describe(value))
     for member in ("key", "signatures"):
@@ -176,7 +186,9 @@ def _public_key(value: object, algorithm: str, policy: Policy, path: str = "") -
         max_depth = min(max_depth, policy.max_value_depth)
     if len(value) > 2 + ("fallback" in value) or max_depth < _SIGNED_DEPTH:
         canonical.check(value, path, max_depth)
-    return _unicode(value["key"], f"{path}.key")
+    public_key: str = value["key"]
+    check_unicode(public_key, f"{path}.key")
+    return public_key
 
 
 _SIGNED_DEPTH = 3
@@ -203,9 +215,3 @@ def check_signatures(signatures: object, path: str) -> None:
             if not isinstance(signature, str):
                 member = f"{path}.{quote(entity)}.{quote(key_name)}"
                 raise Malformed(member=member, rule=Rule.STRING, found=describe(signature))
-
-
-def _unicode(text: str, path: str) -> str:
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise Malformed(member=path, rule=Rule.UNICODE, found=quote(text))
-    return text

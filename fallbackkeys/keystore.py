@@ -145,7 +145,7 @@ def claim(store: KeyStore, wanted: Iterable[Wanted], *, policy: Policy = PURE) -
     Raises:
         TooLarge: more devices than the policy allows, before any key is taken (FK-LIMIT-05).
     """
-    entries = tuple(wanted)
+    entries = tuple(dict.fromkeys(wanted))  # asking twice is asking once: the answer has one place for it
     check_limit("a claim", Limit.DEVICES_IN_CLAIM, policy.max_devices_in_claim, len(entries))
     keys: dict[Wanted, Key] = {}
     events: list[DeviceEvent] = []

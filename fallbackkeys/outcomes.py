@@ -70,11 +70,8 @@ class Dropped:
 
     state: DeviceState
     events: tuple[Event, ...]
-
-    @property
-    def wakes(self) -> bool:
-        """Whether the device's `/sync` view changed."""
-        return bool(self.events)
+    wakes: bool
+    """Whether the device's `/sync` view changed; not, if all it had was a memory of issued keys."""
 
 
 @attrs.frozen(kw_only=True)

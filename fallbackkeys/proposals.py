@@ -3,6 +3,7 @@
 They are composed of those in `transitions` and have no rules of their own.
 """
 
+from fallbackkeys.errors import Misuse
 from fallbackkeys.events import Event
 from fallbackkeys.keys import Key
 from fallbackkeys.outcomes import ClaimedSeveral
@@ -17,7 +18,12 @@ def claim_several(state: DeviceState, algorithm: str, count: int, *, policy: Pol
     Fewer one-time keys than asked for are not filled up (FK-MULTI-01). The fallback key, if there is one, is
     in every answer, but counts as used only if it is the only key in it (FK-MULTI-02). `count` is capped by
     the policy's `max_keys_per_device`.
+
+    Raises:
+        Misuse: `count` is less than 1.
     """
+    if count < 1:
+        raise Misuse(f"count must be at least 1, and is {count}")
     if policy.max_keys_per_device is not None:
         count = min(count, policy.max_keys_per_device)
     after = state

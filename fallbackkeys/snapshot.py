@@ -3,13 +3,14 @@
 Format 1 of a device:
 
     {"format": 1, "uploads": 3,
-     "pools": {"signed_curve25519": {"issued": ["<fingerprint, base64>", …],
-                                     "waiting": [{"key_id": "AAAAHQ", "upload": 2, "value": …}, …]}},
+     "pools": {"signed_curve25519": [{"issued": "<fingerprint, base64>"}, …,
+                                     {"key_id": "AAAAHQ", "upload": 2, "value": …}, …]},
      "slots": {"signed_curve25519": {"key_id": "AAAAGj", "value": …, "used": false}}}
 
-`issued` runs from the first to be forgotten, `waiting` in claim order; `uploads` is the next ordinal. A
-store is `{"format": 1, "users": {user_id: {device_id: device without "format"}}}`. A member that a format
-does not name is an error: a later version adds a number, not a member. `restore(save(x)) == x`, always.
+A pool is its sequence: waiting keys in claim order and remembered fingerprints, the first to be forgotten
+first. `uploads` is the next ordinal. A store is `{"format": 1, "users": {user_id: {device_id: device without
+"format"}}}`. A member that a format does not name is an error: a later version adds a number, not a member.
+`restore(save(x)) == x`, always.
 """
 
 import base64
@@ -75,12 +76,7 @@ def _save_device(state: DeviceState) -> dict[str, JSON]:
     return {
         "uploads": state.uploads,
         "pools": {
-            algorithm: {
-                "issued": [base64.b64encode(fingerprint).decode() for fingerprint in pool.issued()],
-                "waiting": [
-                    {"key_id": one.key.key_id, "upload": one.upload, "value": one.key.value} for one in pool
-                ],
-            }
+            algorithm: [_save_entry(entry) for entry in pool.sequence]
             for algorithm, pool in sorted(state.pools.items())
         },
         "slots": {
@@ -90,32 +86,47 @@ def _save_device(state: DeviceState) -> dict[str, JSON]:
     }
 
 
+def _save_entry(entry: OneTimeKey | bytes) -> JSON:
+    if isinstance(entry, bytes):
+        return {"issued": base64.b64encode(entry).decode()}
+    return {"key_id": entry.key.key_id, "upload": entry.upload, "value": entry.key.value}
+
+
 def _restore_device(node: "_Node") -> DeviceState:
     uploads = node["uploads"].integer()
-    pools: dict[str, Pool] = {}
-    for algorithm, saved in node["pools"].items():
-        saved.members("issued", "waiting")
-        issued = tuple(item.fingerprint() for item in saved["issued"].elements())
-        waiting: list[OneTimeKey] = []
-        for item in saved["waiting"].elements():
-            item.members("key_id", "upload", "value")
-            upload = item["upload"].integer()
-            if upload >= uploads or (waiting and upload < waiting[-1].upload):
-                raise SnapshotError(place=item["upload"].place, reason="is out of order")
-            waiting.append(OneTimeKey(item.key(algorithm), upload))
-        if not issued and not waiting:
-            raise SnapshotError(place=saved.place, reason="is a pool that holds and remembers nothing")
-        fingerprints = [*issued, *(one.key.fingerprint for one in waiting)]
-        if len(set(fingerprints)) != len(fingerprints):
-            raise SnapshotError(place=saved.place, reason="holds a public key twice")
-        if len({one.key.key_id for one in waiting}) != len(waiting):
-            raise SnapshotError(place=saved.place, reason="holds a key id twice")
-        pools[algorithm] = Pool.of(issued, waiting)
+    pools = {
+        algorithm: _restore_pool(saved, algorithm, uploads) for algorithm, saved in node["pools"].items()
+    }
     slots: dict[str, FallbackSlot] = {}
     for algorithm, saved in node["slots"].items():
         saved.members("key_id", "value", "used")
         slots[algorithm] = FallbackSlot(saved.key(algorithm), saved["used"].boolean())
     return DeviceState(Map(pools), Map(slots), uploads)
+
+
+def _restore_pool(saved: "_Node", algorithm: str, uploads: int) -> Pool:
+    sequence: list[OneTimeKey | bytes] = []
+    waiting: list[OneTimeKey] = []
+    for item in saved.elements():
+        if item.has("issued"):
+            item.members("issued")
+            sequence.append(item["issued"].fingerprint())
+            continue
+        item.members("key_id", "upload", "value")
+        upload = item["upload"].integer()
+        if upload >= uploads or (waiting and upload < waiting[-1].upload):
+            raise SnapshotError(place=item["upload"].place, reason="is out of order")
+        waiting.append(OneTimeKey(item.key(algorithm), upload))
+        sequence.append(waiting[-1])
+    if not sequence:
+        raise SnapshotError(place=saved.place, reason="is a pool that holds and remembers nothing")
+    if len({entry if isinstance(entry, bytes) else entry.key.fingerprint for entry in sequence}) < len(
+        sequence
+    ):
+        raise SnapshotError(place=saved.place, reason="holds a public key twice")
+    if len({one.key.key_id for one in waiting}) < len(waiting):
+        raise SnapshotError(place=saved.place, reason="holds a key id twice")
+    return Pool.of(sequence)
 
 
 @attrs.frozen
@@ -138,6 +149,10 @@ class _Node:
         if name not in value:
             raise SnapshotError(place=self.place, reason=f"lacks the member {name}")
         return _Node(value[name], name if self.place == "the snapshot" else f"{self.place}.{quote(name)}")
+
+    def has(self, name: str) -> bool:
+        """Whether an object has the member."""
+        return name in self._expect(dict, "an object")
 
     def members(self, *names: str) -> None:
         """Refuse members that the format does not name."""

@@ -10,8 +10,8 @@ chunks of 32 places, and when the head leaves a chunk, its keys shrink to their 
 memory of issued keys. A key taken out of turn shrinks in its place; one that is dropped or forgotten leaves
 a hole.
 
-Two pools are equal when they hold the same keys in the same order and remember the same ones; places are
-not part of the value.
+Two pools are equal when their sequences are, waiting keys and remembered fingerprints alike; holes, and the
+numbers of the places, are not part of the value.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -89,24 +89,21 @@ class Pool:
     _shelf: _Shelf = _EMPTY_SHELF
 
     @classmethod
-    def of(cls, issued: Iterable[bytes], waiting: Sequence[OneTimeKey]) -> "Pool":
-        """A pool that remembers these fingerprints and in which these keys wait, each in this order."""
-        entries = tuple(issued)
+    def of(cls, sequence: Iterable[OneTimeKey | bytes]) -> "Pool":
+        """A pool from its keys and fingerprints in order, as `sequence` gives them."""
+        entries = tuple(sequence)
+        waiting = [(place, one) for place, one in enumerate(entries) if isinstance(one, OneTimeKey)]
+        head, first = waiting[0] if waiting else (len(entries), None)
+        starts = range(0, len(entries), _CHUNK)
         shelf = _Shelf(
-            Map(
-                {
-                    start >> _CHUNK_BITS: entries[start : start + _CHUNK]
-                    for start in range(0, len(entries), _CHUNK)
-                }
-            ),
-            Map(),
-            Map({entry: place >> _CHUNK_BITS for place, entry in enumerate(entries)}),
+            Map({start >> _CHUNK_BITS: entries[start : start + _CHUNK] for start in starts}),
+            Map({one.key.key_id: place >> _CHUNK_BITS for place, one in waiting}),
+            Map({_fingerprint(entry): place >> _CHUNK_BITS for place, entry in enumerate(entries)}),
             0,
             len(entries),
-            0,
+            len(entries) - head - len(waiting),
         )
-        pool = cls(len(entries), None, shelf)
-        return pool.add(waiting) if waiting else pool
+        return cls(head, first, shelf)
 
     def __len__(self) -> int:
         """How many keys wait."""
@@ -129,14 +126,20 @@ class Pool:
             if isinstance(entry, OneTimeKey):
                 yield entry
 
-    def issued(self) -> Iterator[bytes]:
-        """Fingerprints of the remembered keys, the first to be forgotten first."""
+    @property
+    def sequence(self) -> Iterator[OneTimeKey | bytes]:
+        """Waiting keys and fingerprints of remembered ones, in upload order: all that a pool is."""
         for place in range(self._shelf.oldest, self._shelf.tail):
             entry = self._shelf.entry(place)
-            if isinstance(entry, bytes):
-                yield entry
-            elif isinstance(entry, OneTimeKey) and place < self._head:
+            if isinstance(entry, OneTimeKey) and place < self._head:
                 yield entry.key.fingerprint
+            elif entry is not None:
+                yield entry
+
+    @property
+    def issued(self) -> Iterator[bytes]:
+        """Fingerprints of the remembered keys, the first to be forgotten first."""
+        return (entry for entry in self.sequence if isinstance(entry, bytes))
 
     def named(self, key_id: str) -> OneTimeKey | None:
         """The waiting key of that id, or None."""
@@ -223,8 +226,7 @@ class Pool:
         return next(
             place
             for place, entry in self._places(self._shelf.by_fingerprint[fingerprint])
-            if entry == fingerprint
-            or (isinstance(entry, OneTimeKey) and entry.key.fingerprint == fingerprint)
+            if entry is not None and _fingerprint(entry) == fingerprint
         )
 
     def _advance(self, place: int, shelf: _Shelf) -> "Pool":
@@ -252,14 +254,15 @@ class Pool:
             return self._advance(place, shelf)
         return Pool(self._head, self.first, shelf)
 
-    def _value(self) -> tuple[tuple[bytes, ...], tuple[OneTimeKey, ...]]:
-        return tuple(self.issued()), tuple(self)
-
     def __eq__(self, other: object) -> bool:
-        return self._value() == other._value() if isinstance(other, Pool) else NotImplemented
+        return tuple(self.sequence) == tuple(other.sequence) if isinstance(other, Pool) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._value())
+        return hash(tuple(self.sequence))
+
+
+def _fingerprint(entry: OneTimeKey | bytes) -> bytes:
+    return entry.key.fingerprint if isinstance(entry, OneTimeKey) else entry
 
 
 def _with_entry(shelf: _Shelf, place: int, entry: bytes | None) -> _Shelf:
@@ -287,7 +290,7 @@ def _settle(shelf: _Shelf, start: int, stop: int) -> _Shelf:
         by_id = _without_ids(by_id, chunk, (), number)
         chunks = chunks.set(
             number,
-            tuple(entry.key.fingerprint if isinstance(entry, OneTimeKey) else entry for entry in chunk),
+            tuple(None if entry is None else _fingerprint(entry) for entry in chunk),
         )
     return attrs.evolve(shelf, chunks=chunks, by_id=by_id)
 

@@ -273,7 +273,7 @@ def claim_one_time_key(
     bound = policy.max_remembered
     if bound is None or (remembering := after.pool(algorithm)).remembered <= bound:
         return Claimed(after, (issued,), oldest.key)
-    forgotten = IssuedKeyForgotten(algorithm, next(remembering.issued()))
+    forgotten = IssuedKeyForgotten(algorithm, next(remembering.issued))
     return Claimed(apply(after, forgotten), (issued, forgotten), oldest.key)
 
 
@@ -310,9 +310,10 @@ def drop(state: DeviceState, names: Iterable[KeyName]) -> Dropped:
             event = OneTimeKeyDropped(stored.key)
             after = apply(after, event)
             events.append(event)
-    return Dropped(state=after, events=tuple(events))
+    return Dropped(state=after, events=tuple(events), wakes=bool(events))
 
 
 def remove(state: DeviceState) -> Dropped:
     """Remove the device: its pools and slots (FK-DEVICE-01) and the memory of issued keys (FK-DEVICE-02)."""
-    return Dropped(state=EMPTY, events=() if state == EMPTY else (DeviceRemoved(),))
+    events = () if state == EMPTY else (DeviceRemoved(),)
+    return Dropped(state=EMPTY, events=events, wakes=sync(state) != sync(EMPTY))

@@ -81,6 +81,10 @@ def test_folding_the_events_gives_the_new_state() -> None:
         (EMPTY, IssuedKeyForgotten(CURVE, A.fingerprint)),
         (WITH_A, IssuedKeyForgotten(CURVE, A.fingerprint)),
         (EMPTY, FallbackKeyUsed(F)),
+        (EMPTY, FallbackKeyReplaced(F, used=True)),
+        (WITH_A, FallbackKeyReplaced(F, used=True)),
+        (claim(ISSUED_A, CURVE).state, FallbackKeyReplaced(F, used=False)),
+        (claim(ISSUED_A, CURVE).state, FallbackKeyReplaced(fallback_key("g"), used=True)),
         (WITH_A, FallbackKeyUsed(fallback_key("g"))),
     ],
 )
@@ -93,7 +97,7 @@ def test_an_event_of_another_state_is_refused(state: DeviceState, event: Event) 
 
 @pytest.mark.parametrize("state", [EMPTY, WITH_A, ISSUED_A])
 def test_a_replaced_slot_and_a_removal_fit_every_state(state: DeviceState) -> None:
-    replaced = apply(state, FallbackKeyReplaced(fallback_key("g"), used=True))
-    assert replaced.slots[CURVE] == FallbackSlot(fallback_key("g"), used=True)
+    replaced = apply(state, FallbackKeyReplaced(fallback_key("g"), used=False))
+    assert replaced.slots[CURVE] == FallbackSlot(fallback_key("g"), used=False)
     assert replaced.pools == state.pools
     assert apply(state, DeviceRemoved()) == EMPTY

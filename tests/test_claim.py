@@ -6,6 +6,7 @@ from fallbackkeys import (
     EMPTY,
     Claimed,
     FallbackKeyUsed,
+    Misuse,
     NotClaimable,
     OneTimeKeyIssued,
     Policy,
@@ -137,6 +138,11 @@ class TestSeveral:
         result = claim_several(uploaded("a", "b", "c"), CURVE, 3, policy=Policy(max_keys_per_device=2))
         assert [key.key_id for key in result.one_time_keys] == ["a", "b"]
         assert result.fallback_key is None
+
+    @pytest.mark.parametrize("count", [0, -1])
+    def test_none_cannot_be_asked_for(self, count: int) -> None:
+        with pytest.raises(Misuse, match=str(count)):
+            claim_several(uploaded("a", fallback=fallback_key("f")), CURVE, count)
 
     @pytest.mark.requirement("FK-MULTI-01")
     def test_nothing_at_all(self) -> None:

@@ -33,14 +33,19 @@ def test_an_exhausted_algorithm_is_not_counted() -> None:
 def test_removal_leaves_a_device_never_seen() -> None:
     state = claim(uploaded("a", "b", fallback=fallback_key("f")), CURVE).state
     removed = remove(state)
-    assert removed == Dropped(state=EMPTY, events=(DeviceRemoved(),))
-    assert removed.wakes
+    assert removed == Dropped(state=EMPTY, events=(DeviceRemoved(),), wakes=True)
     assert claimed_ids(uploaded("a", state=removed.state), 1) == ["a"], "the memory is gone too"
 
 
 @pytest.mark.requirement("FK-DEVICE-01")
 def test_removing_a_device_never_seen_is_no_event() -> None:
-    assert remove(EMPTY) == Dropped(state=EMPTY, events=())
+    assert remove(EMPTY) == Dropped(state=EMPTY, events=(), wakes=False)
+
+
+@pytest.mark.requirement("FK-DEVICE-02", "FK-SYNC-04")
+def test_removing_a_mere_memory_is_an_event_but_wakes_nobody() -> None:
+    state = claim(uploaded("a"), CURVE).state
+    assert remove(state) == Dropped(state=EMPTY, events=(DeviceRemoved(),), wakes=False)
 
 
 class TestDrop:
@@ -58,7 +63,7 @@ class TestDrop:
     def test_issued_unknown_and_fallback_keys_are_passed_over(self) -> None:
         state = claim(uploaded("a", fallback=fallback_key("f")), CURVE).state
         result = drop(state, [KeyName(CURVE, "a"), KeyName(CURVE, "f"), KeyName("x25519", "a")])
-        assert result == Dropped(state=state, events=())
+        assert result == Dropped(state=state, events=(), wakes=False)
 
     @pytest.mark.requirement("FK-DEVICE-04")
     def test_by_age(self) -> None:

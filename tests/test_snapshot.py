@@ -78,26 +78,26 @@ SLOT = f"slots/{CURVE}"
         (broken("more", 1), "the snapshot", "has the unknown member more"),
         (broken("pools", []), "pools", "must be an object, not a list of 0"),
         (broken("pools", {1: {}}), "pools", "has the member name the number 1"),
-        (broken(f"{POOL}/issued", {}), f"pools.{CURVE}.issued", "must be a list, not an object of 0 members"),
-        (broken(f"{POOL}/issued/0", "AA=="), f"pools.{CURVE}.issued[0]", "must be 15 bytes in base64"),
-        (broken(f"{POOL}/issued/0", "é"), f"pools.{CURVE}.issued[0]", "must be 15 bytes in base64"),
-        (broken(f"{POOL}/issued/0", 3), f"pools.{CURVE}.issued[0]", "must be a string, not the number 3"),
-        (broken(f"{POOL}/waiting/0/upload", 1), f"pools.{CURVE}.waiting[0].upload", "is out of order"),
-        (broken(f"{POOL}/waiting/0/key_id", ""), f"pools.{CURVE}.waiting[0]", "exactly one colon"),
+        (broken(POOL, {}), f"pools.{CURVE}", "must be a list, not an object of 0 members"),
+        (broken(f"{POOL}/0/issued", "AA=="), f"pools.{CURVE}[0].issued", "must be 15 bytes in base64"),
+        (broken(f"{POOL}/0/issued", "é"), f"pools.{CURVE}[0].issued", "must be 15 bytes in base64"),
+        (broken(f"{POOL}/0/issued", 3), f"pools.{CURVE}[0].issued", "must be a string, not the number 3"),
+        (broken(f"{POOL}/1/upload", 1), f"pools.{CURVE}[1].upload", "is out of order"),
+        (broken(f"{POOL}/1/key_id", ""), f"pools.{CURVE}[1]", "exactly one colon"),
         (
-            broken(f"{POOL}/waiting/0/value", 1.5),
-            f"pools.{CURVE}.waiting[0]",
+            broken(f"{POOL}/1/value", 1.5),
+            f"pools.{CURVE}[1]",
             "must be a string or an object",
         ),
-        (broken(f"{POOL}/waiting/0/extra", 1), f"pools.{CURVE}.waiting[0]", "has the unknown member extra"),
-        (broken(f"{POOL}/waiting/0/key_id", "c"), f"pools.{CURVE}", "holds a key id twice"),
+        (broken(f"{POOL}/1/extra", 1), f"pools.{CURVE}[1]", "has the unknown member extra"),
+        (broken(f"{POOL}/1/key_id", "c"), f"pools.{CURVE}", "holds a key id twice"),
         (
-            broken(f"{POOL}/waiting/0/value", one_time_key("c").value),
+            broken(f"{POOL}/1/value", one_time_key("c").value),
             f"pools.{CURVE}",
             "holds a public key twice",
         ),
         (
-            broken("pools/x", {"issued": [], "waiting": []}),
+            broken("pools/x", []),
             "pools.x",
             "a pool that holds and remembers nothing",
         ),
@@ -115,8 +115,8 @@ def test_a_broken_snapshot_names_the_place(snapshot: object, place: str, reason:
 
 def test_out_of_order_uploads_are_refused() -> None:
     saved: Any = save_device(uploaded("b", state=uploaded("a")))
-    saved["pools"][CURVE]["waiting"].reverse()
-    with pytest.raises(SnapshotError, match=r"waiting\[1\].upload: is out of order"):
+    saved["pools"][CURVE].reverse()
+    with pytest.raises(SnapshotError, match=r"\[1\].upload: is out of order"):
         restore_device(saved)
 
 

@@ -1,5 +1,7 @@
 """The pool's layout, held against a list that does the same without cleverness."""
 
+import operator
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -53,6 +55,11 @@ class PoolAgainstList(RuleBasedStateMachine):
     def take_any(self, data: st.DataObject) -> None:
         self._take(data.draw(st.sampled_from(self.waiting)))
 
+    @rule()
+    def restore(self) -> None:
+        """From here on the pool is one that was rebuilt, and must go on as the old one would."""
+        self.pool = Pool.of(self.pool.sequence)
+
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
     def drop(self, data: st.DataObject) -> None:
@@ -74,7 +81,7 @@ class PoolAgainstList(RuleBasedStateMachine):
         pool = self.pool
         fingerprints = [fingerprint for _, fingerprint in self.issued]
         assert list(pool) == self.waiting
-        assert list(pool.issued()) == fingerprints
+        assert list(pool.issued) == fingerprints
         assert len(pool) == len(self.waiting)
         assert pool.remembered == len(self.issued)
         assert pool.first == (self.waiting[0] if self.waiting else None)
@@ -87,7 +94,9 @@ class PoolAgainstList(RuleBasedStateMachine):
             assert pool.holding(key.fingerprint) == by_fingerprint.get(key.fingerprint)
             assert pool.remembers(key.fingerprint) == (key.fingerprint in fingerprints)
             assert pool.knows(key.fingerprint) == (key.fingerprint in self.places)
-        rebuilt = Pool.of(fingerprints, self.waiting)
+        everything: list[tuple[int, OneTimeKey | bytes]] = [*self.issued]
+        everything += [(self.places[one.key.fingerprint], one) for one in self.waiting]
+        rebuilt = Pool.of(entry for _, entry in sorted(everything, key=operator.itemgetter(0)))
         assert rebuilt == pool
         assert hash(rebuilt) == hash(pool)
 
@@ -97,7 +106,7 @@ TestPoolAgainstList = PoolAgainstList.TestCase
 
 
 def state(*ids: str) -> DeviceState:
-    pool = Pool.of([], [OneTimeKey(one_time_key(key_id), 0) for key_id in ids])
+    pool = Pool.of([OneTimeKey(one_time_key(key_id), 0) for key_id in ids])
     return DeviceState(Map({CURVE: pool}), Map({CURVE: FallbackSlot(fallback_key("f"), used=False)}), 1)
 
 
@@ -112,5 +121,5 @@ def test_states_are_equal_and_hashable_by_value() -> None:
 def test_a_pool_of_one_key_object_is_not_the_same_as_of_another() -> None:
     """Equality is by every byte stored; "the same key" is the transitions' business."""
     changed = Key.parse(f"{CURVE}:a", {"key": "a", "signatures": {}})
-    assert Pool.of([], [OneTimeKey(one_time_key("a"), 0)]) != Pool.of([], [OneTimeKey(changed, 0)])
-    assert Pool.of([], [OneTimeKey(changed, 0)]) != Pool.of([], [OneTimeKey(changed, 1)])
+    assert Pool.of([OneTimeKey(one_time_key("a"), 0)]) != Pool.of([OneTimeKey(changed, 0)])
+    assert Pool.of([OneTimeKey(changed, 0)]) != Pool.of([OneTimeKey(changed, 1)])

@@ -174,7 +174,7 @@ class TestOneTimeKeyAgain:
         policy = Policy(conflict_errcode=Errcode.UNSTABLE_DUPLICATE_ONE_TIME_KEY)
         with pytest.raises(OneTimeKeyConflict) as refused:
             one_time(uploaded("a"), one_time_key("a", "other"), policy=policy)
-        assert refused.value.errcode == "IO.GITHUB.JOHENNES.MSC4420.M_DUPLICATE_ONE_TIME_KEY"
+        assert refused.value.errcode == "io.github.johennes.msc4420.M_DUPLICATE_ONE_TIME_KEY"
 
     @pytest.mark.requirement("FK-UPLOAD-10")
     def test_two_keys_of_one_id_in_one_upload_conflict(self) -> None:
@@ -281,7 +281,7 @@ class TestMemory:
         state = claim(state, CURVE).state
         policy = Policy(max_pool=2, max_remembered=2)
         state = claim(state, CURVE, policy=policy).state
-        assert list(state.pool(CURVE).issued()) == [
+        assert list(state.pool(CURVE).issued) == [
             one_time_key("b").fingerprint,
             one_time_key("c").fingerprint,
         ]

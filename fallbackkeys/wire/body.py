@@ -8,7 +8,7 @@ import json
 from typing import NoReturn, cast
 
 from fallbackkeys import canonical
-from fallbackkeys.errors import JSON, Errcode, Malformed, Rule, quote
+from fallbackkeys.errors import JSON, Errcode, Limit, Malformed, Rule, TooLarge, quote
 
 _MEMBER = "the body"
 _MAX_DIGITS = 20  # more than any integer of 64 bits has
@@ -23,8 +23,8 @@ def parse_body(data: bytes) -> JSON:
 
     Raises:
         Malformed: `M_NOT_JSON` for bytes that are no JSON text in UTF-8 (a byte order mark, NaN and Infinity
-            included); `M_BAD_JSON` for JSON that repeats a member, holds a lone surrogate, or is nested
-            deeper than 100 levels.
+            included); `M_BAD_JSON` for JSON that repeats a member or holds a lone surrogate.
+        TooLarge: it is nested deeper than `canonical.MAX_DEPTH` levels.
     """
     try:
         body = json.loads(
@@ -102,5 +102,6 @@ def _not_json(found: str) -> Malformed:
     return Malformed(member=_MEMBER, rule=Rule.JSON, found=found, errcode=Errcode.NOT_JSON)
 
 
-def _too_deep() -> Malformed:
-    return Malformed(member=_MEMBER, rule=Rule.NESTING, found="deeper nesting")
+def _too_deep() -> TooLarge:
+    depth = canonical.MAX_DEPTH
+    return TooLarge(member=_MEMBER, limit=Limit.BODY_DEPTH, allowed=depth, actual=depth + 1)

@@ -11,7 +11,7 @@ from typing import cast
 import attrs
 
 from fallbackkeys.errors import Errcode, Limit, Malformed, Rule, TooLarge, describe, quote
-from fallbackkeys.keys import MAX_NAME_BYTES, Key, check_text
+from fallbackkeys.keys import MAX_NAME_BYTES, Key, check_text, check_unicode
 from fallbackkeys.keystore import Device, Wanted
 from fallbackkeys.outcomes import Upload
 from fallbackkeys.policy import WIRE, Policy, check_limit
@@ -47,7 +47,8 @@ def is_server_name(text: str) -> bool:
 def device(user_id: object, device_id: object, member: str = "") -> Device:
     """Check a user id and a device id (FK-FORM-10).
 
-    The localpart may be any text of the historical grammar: user ids of before Matrix 1.8 are still about.
+    The localpart may be any text without NUL: user ids of before Matrix 1.8 are still about (Appendices,
+    "Historical User IDs").
 
     Raises:
         Malformed: `M_INVALID_PARAM`.
@@ -55,7 +56,9 @@ def device(user_id: object, device_id: object, member: str = "") -> Device:
     user_member, device_member = (member, member) if member else ("user_id", "device_id")
     if not isinstance(user_id, str):
         raise _invalid(user_member, Rule.USER_ID, describe(user_id))
-    check_text(user_id, user_member, Errcode.INVALID_PARAM)
+    if "\0" in user_id:
+        raise _invalid(user_member, Rule.NO_NUL, quote(user_id))
+    check_unicode(user_id, user_member, Errcode.INVALID_PARAM)
     localpart, _, server_name = user_id.partition(":")
     if (
         not localpart.startswith("@")
@@ -102,10 +105,15 @@ def upload(
     )
 
 
-def claim(body: object, *, policy: Policy = WIRE) -> tuple[Wanted, ...]:
+def claim(body: object, *, only_of: str | None = None, policy: Policy = WIRE) -> tuple[Wanted, ...]:
     """Decode the body of `POST /keys/claim` or `POST /user/keys/claim`, in body order.
 
     The whole body is checked here, before any key is taken (FK-CLAIM-09). `timeout` is the embedder's.
+
+    Args:
+        body: what the JSON parser returned.
+        only_of: the one server whose users may be named, for a claim that another server makes (FK-FED-03).
+        policy: limit of devices.
 
     Raises:
         Malformed: `M_INVALID_PARAM`.
@@ -121,7 +129,9 @@ def claim(body: object, *, policy: Policy = WIRE) -> tuple[Wanted, ...]:
     wanted: list[Wanted] = []
     for user_id, devices in users.items():
         path = f"{ONE_TIME_KEYS}.{quote(str(user_id))}"
-        device(user_id, "", path)
+        user = device(user_id, "", path)
+        if only_of is not None and user.server_name != only_of:
+            raise _invalid(path, Rule.LOCAL_USER, quote(user.server_name))
         if not isinstance(devices, dict):
             raise _invalid(path, Rule.OBJECT, describe(devices))
         for device_id, algorithm in devices.items():

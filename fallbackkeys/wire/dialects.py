@@ -67,5 +67,6 @@ def fallback_member(body: dict[str, object], spoken: Iterable[Dialect]) -> str |
 
     Members that lose, and those of dialects not spoken, are not looked at (FK-DIALECT-05, FK-DIALECT-07).
     """
-    members = (member for dialect in spoken for member in dialect.request_members)
+    in_order = [dialect for dialect in DIALECTS if dialect in set(spoken)]
+    members = (member for dialect in in_order for member in dialect.request_members)
     return next((member for member in members if body.get(member) is not None), None)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from fallbackkeys import keystore
-from fallbackkeys.errors import JSON, Errcode, Malformed, Refusal, Rule, quote
+from fallbackkeys.errors import JSON, Refusal
 from fallbackkeys.keys import Key
 from fallbackkeys.keystore import UNREACHABLE, Device, DeviceEvent, KeyStore, Unreachable, Wanted
 from fallbackkeys.notices import Notice
@@ -136,16 +136,7 @@ def federation_claim_keys(
     Every user must be local; else the whole request is refused and no key is taken (FK-FED-03).
     """
     try:
-        wanted = decode.claim(body, policy=policy)
-        for entry in wanted:
-            if entry.device.server_name != server_name:
-                user_id = quote(entry.device.user_id)
-                raise Malformed(
-                    member=f"one_time_keys.{user_id}",
-                    rule=Rule.LOCAL_USER,
-                    found=quote(entry.device.server_name),
-                    errcode=Errcode.INVALID_PARAM,
-                )
+        wanted = decode.claim(body, only_of=server_name, policy=policy)
         claimed = keystore.claim(store, wanted, policy=policy)
     except Refusal as refusal:
         return _refused(store, refusal)
