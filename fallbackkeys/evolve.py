@@ -20,7 +20,7 @@ from fallbackkeys.events import (
     OneTimeKeyDropped,
     OneTimeKeyIssued,
 )
-from fallbackkeys.state import EMPTY, DeviceState, FallbackSlot, OneTimeKey, Pool
+from fallbackkeys.state import EMPTY, DeviceState, FallbackSlot, OneTimeKey
 
 _OfKey: TypeAlias = (
     OneTimeKeyAdded | OneTimeKeyIssued | OneTimeKeyDropped | FallbackKeyReplaced | FallbackKeyUsed
@@ -35,13 +35,12 @@ def apply(state: DeviceState, event: Event) -> DeviceState:
     """
     match event:
         case OneTimeKeyIssued():
-            pool = state.pool(event.key.algorithm)
-            return state.with_pool(event.key.algorithm, pool.take(_waiting(pool, event)), state.uploads)
+            return issue(state, _waiting(state, event))
         case OneTimeKeyAdded():
             return _grow(state, (event,))
         case OneTimeKeyDropped():
-            pool = state.pool(event.key.algorithm)
-            return state.with_pool(event.key.algorithm, pool.drop(_waiting(pool, event)), state.uploads)
+            pool = state.pool(event.key.algorithm).drop(_waiting(state, event))
+            return state.with_pool(event.key.algorithm, pool, state.uploads)
         case IssuedKeyForgotten():
             pool = state.pool(event.algorithm)
             if not pool.remembers(event.fingerprint):
@@ -64,6 +63,12 @@ def apply(state: DeviceState, event: Event) -> DeviceState:
             return EMPTY
         case _:
             assert_never(event)
+
+
+def issue(state: DeviceState, stored: OneTimeKey) -> DeviceState:
+    """Make `OneTimeKeyIssued` true of a waiting key that was just looked up: most of what a claim costs."""
+    algorithm = stored.key.algorithm
+    return state.with_pool(algorithm, state.pools[algorithm].take(stored), state.uploads)
 
 
 def apply_all(state: DeviceState, events: Iterable[Event]) -> DeviceState:
@@ -98,13 +103,10 @@ def _grow(state: DeviceState, events: Iterable[OneTimeKeyAdded]) -> DeviceState:
     return state
 
 
-def _waiting(pool: Pool, event: OneTimeKeyIssued | OneTimeKeyDropped) -> OneTimeKey:
-    """The waiting key that the event is about; usually the first in order."""
-    stored = pool.first
-    if stored is None or stored.key is not event.key:
-        stored = pool.named(event.key.key_id)
-        if stored is None or stored.key != event.key:
-            raise _mismatch(event)
+def _waiting(state: DeviceState, event: OneTimeKeyIssued | OneTimeKeyDropped) -> OneTimeKey:
+    stored = state.pool(event.key.algorithm).named(event.key.key_id)
+    if stored is None or stored.key != event.key:
+        raise _mismatch(event)
     return stored
 
 

@@ -10,6 +10,7 @@ from fallbackkeys.events import Event
 from fallbackkeys.keys import Key
 from fallbackkeys.notices import Notice
 from fallbackkeys.persistent import Map
+from fallbackkeys.slots import setters
 from fallbackkeys.state import DeviceState
 
 
@@ -34,7 +35,7 @@ class Uploaded:
     """Whether the device's `/sync` view changed (FK-SYNC-04)."""
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, init=False)
 class Claimed:
     """What one claim gave."""
 
@@ -43,10 +44,18 @@ class Claimed:
     key: Key | None
     """The key to hand out; None if there is neither a one-time key nor a fallback key."""
 
+    def __init__(self, state: DeviceState, events: tuple[Event, ...], key: Key | None) -> None:
+        _set_state(self, state)
+        _set_events(self, events)
+        _set_key(self, key)
+
     @property
     def wakes(self) -> bool:
         """Whether the device's `/sync` view changed: always, but for a used fallback key or none."""
         return bool(self.events)
+
+
+_set_state, _set_events, _set_key = setters(Claimed)
 
 
 @attrs.frozen(kw_only=True)

@@ -21,6 +21,7 @@ import attrs
 
 from fallbackkeys.keys import Key
 from fallbackkeys.persistent import Map
+from fallbackkeys.slots import setters
 
 
 @attrs.frozen(weakref_slot=False)
@@ -75,18 +76,23 @@ class _Shelf:
 _EMPTY_SHELF = _Shelf(Map(), Map(), Map(), 0, 0, 0)
 
 
-@attrs.frozen(eq=False, weakref_slot=False)
+@attrs.frozen(eq=False, weakref_slot=False, init=False)
 class Pool:
     """One algorithm's one-time keys: those that wait, in order, and the memory of those issued.
 
     Lookups, `add`, `take` and `len` are O(1) or O(log n); iterating is linear.
     """
 
-    _head: int = 0
+    _head: int
     """Place of the first waiting key; the tail if none waits."""
-    first: OneTimeKey | None = None
+    first: OneTimeKey | None
     """The waiting key that is first in order, or None."""
-    _shelf: _Shelf = _EMPTY_SHELF
+    _shelf: _Shelf
+
+    def __init__(self, head: int, first: OneTimeKey | None, shelf: _Shelf) -> None:
+        _set_head(self, head)
+        _set_first(self, first)
+        _set_shelf(self, shelf)
 
     @classmethod
     def of(cls, sequence: Iterable[OneTimeKey | bytes]) -> "Pool":
@@ -261,6 +267,9 @@ class Pool:
         return hash(tuple(self.sequence))
 
 
+_set_head, _set_first, _set_shelf = setters(Pool)
+
+
 def _fingerprint(entry: OneTimeKey | bytes) -> bytes:
     return entry.key.fingerprint if isinstance(entry, OneTimeKey) else entry
 
@@ -271,10 +280,14 @@ def _with_entry(shelf: _Shelf, place: int, entry: bytes | None) -> _Shelf:
     chunk = shelf.chunks[number]
     changed = (*chunk[:index], entry, *chunk[index + 1 :])
     hollow = len(changed) == _CHUNK and not any(changed)
+    leaving = chunk[index]
+    reused = isinstance(leaving, OneTimeKey) and any(
+        isinstance(other, OneTimeKey) and other.key.key_id == leaving.key.key_id for other in changed
+    )
     return attrs.evolve(
         shelf,
         chunks=shelf.chunks.delete(number) if hollow else shelf.chunks.set(number, changed),
-        by_id=_without_ids(shelf.by_id, chunk[index : index + 1], changed, number),
+        by_id=shelf.by_id if reused else _without_ids(shelf.by_id, (leaving,), number),
     )
 
 
@@ -287,7 +300,7 @@ def _settle(shelf: _Shelf, start: int, stop: int) -> _Shelf:
         chunk = chunks.get(number)
         if chunk is None:  # every key of it was dropped
             continue
-        by_id = _without_ids(by_id, chunk, (), number)
+        by_id = _without_ids(by_id, chunk, number)
         chunks = chunks.set(
             number,
             tuple(None if entry is None else _fingerprint(entry) for entry in chunk),
@@ -295,34 +308,32 @@ def _settle(shelf: _Shelf, start: int, stop: int) -> _Shelf:
     return attrs.evolve(shelf, chunks=chunks, by_id=by_id)
 
 
-def _without_ids(
-    by_id: Map[str, int], leaving: tuple[_Entry, ...], staying: tuple[_Entry, ...], number: int
-) -> Map[str, int]:
-    """Free the ids of the keys that leave a chunk, but not one that a younger key has taken over."""
-    kept = {entry.key.key_id for entry in staying if isinstance(entry, OneTimeKey)}
+def _without_ids(by_id: Map[str, int], leaving: tuple[_Entry, ...], number: int) -> Map[str, int]:
+    """Free the ids of keys that leave a chunk, but not one that a key of a younger chunk has taken over."""
     changing = by_id.mutate()
     for entry in leaving:
         if isinstance(entry, OneTimeKey):
             key_id = entry.key.key_id
-            if key_id not in kept and changing.get(key_id) == number:
+            if changing.get(key_id) == number:
                 del changing[key_id]
     return changing.finish()
 
 
-_NO_POOLS: Final[Map[str, Pool]] = Map()
-_NO_SLOTS: Final[Map[str, FallbackSlot]] = Map()
-
-
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, init=False)
 class DeviceState:
     """All keys of one device: for each algorithm a pool and at most one fallback slot."""
 
-    pools: Map[str, Pool] = _NO_POOLS
+    pools: Map[str, Pool]
     """Algorithm → pool; no entry for one that holds and remembers nothing."""
-    slots: Map[str, FallbackSlot] = _NO_SLOTS
+    slots: Map[str, FallbackSlot]
     """Algorithm → fallback key."""
-    uploads: int = 0
+    uploads: int
     """Ordinal of the next upload that brings one-time keys."""
+
+    def __init__(self, pools: Map[str, Pool], slots: Map[str, FallbackSlot], uploads: int) -> None:
+        _set_pools(self, pools)
+        _set_slots(self, slots)
+        _set_uploads(self, uploads)
 
     def pool(self, algorithm: str) -> Pool:
         """The algorithm's pool; an empty one if the device has none."""
@@ -344,8 +355,10 @@ class DeviceState:
         return frozenset(self.pools) | frozenset(self.slots)
 
 
-EMPTY_POOL: Final = Pool()
+_set_pools, _set_slots, _set_uploads = setters(DeviceState)
+
+EMPTY_POOL: Final = Pool(0, None, _EMPTY_SHELF)
 """No key waits, none was ever issued."""
 
-EMPTY: Final = DeviceState()
+EMPTY: Final = DeviceState(Map(), Map(), 0)
 """A device never seen."""

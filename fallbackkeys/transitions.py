@@ -32,7 +32,7 @@ from fallbackkeys.events import (
     OneTimeKeyDropped,
     OneTimeKeyIssued,
 )
-from fallbackkeys.evolve import apply, apply_all
+from fallbackkeys.evolve import apply, apply_all, issue
 from fallbackkeys.keys import Key, KeyName
 from fallbackkeys.notices import (
     FallbackFlagOnOneTimeKey,
@@ -267,7 +267,7 @@ def claim_one_time_key(
     # "once it has been given to another user" the server discards it (CS "One-time and fallback keys";
     # FK-CLAIM-02).
     issued = OneTimeKeyIssued(oldest.key)
-    after = apply(state, issued)
+    after = issue(state, oldest)
 
     # The memory of issued keys is bounded, first in first out (FK-UPLOAD-14).
     bound = policy.max_remembered

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from fallbackkeys import EMPTY, DeviceState, FallbackSlot, Key, OneTimeKey, Pool
 from fallbackkeys.persistent import Map
+from fallbackkeys.state import EMPTY_POOL
 from tests.builders import CURVE, fallback_key, one_time_key
 
 KEYS = [[one_time_key(f"id{i}", f"key{k}") for k in range(60)] for i in range(6)]
@@ -18,7 +19,7 @@ class PoolAgainstList(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pool = Pool()
+        self.pool = EMPTY_POOL
         self.waiting: list[OneTimeKey] = []
         self.issued: list[tuple[int, bytes]] = []
         self.places: dict[bytes, int] = {}
@@ -114,8 +115,8 @@ def test_states_are_equal_and_hashable_by_value() -> None:
     assert state("a", "b") == state("a", "b")
     assert hash(state("a", "b")) == hash(state("a", "b"))
     assert len({state("a", "b"), state("b", "a"), state("a"), EMPTY}) == 4
-    assert state("a") != Map({CURVE: Pool()})
-    assert Pool() != 0
+    assert state("a") != Map({CURVE: EMPTY_POOL})
+    assert EMPTY_POOL != 0
 
 
 def test_a_pool_of_one_key_object_is_not_the_same_as_of_another() -> None:
