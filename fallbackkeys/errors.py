@@ -55,7 +55,7 @@ class Rule(enum.StrEnum):
     NO_NUL = "must not have a NUL character"
     NO_CONTROL = "must not have control characters"
     INTEGER = "must have no number but integers, without exponent, fraction or negative zero"
-    INTEGER_RANGE = "must have no integer outside ±(2^53 - 1)"
+    INTEGER_RANGE = "must have no integer beyond 2^53 - 1 or below its negative"
     JSON_VALUE = "must hold nothing but JSON values"
     NAME_FORM = "must be named <algorithm>:<key_id>, with exactly one colon and two non-empty parts"
     NAME_LENGTH = "must have a name of at most 255 bytes"
@@ -165,13 +165,16 @@ class SeveralFallbackKeys(Refusal):
     algorithm: str
     key_ids: tuple[str, ...]
     """Their ids, in body order."""
+    member: str = "fallback_keys"
+    """The member of the body that held them."""
     errcode: Errcode = attrs.field(default=Errcode.INVALID_PARAM, init=False)
 
     @property
     def message(self) -> str:
         """The sentence: which algorithm, which ids."""
-        ids = ", ".join(self.key_ids)
-        return f"fallback_keys must have at most one key of an algorithm; found {self.algorithm} with {ids}"
+        ids = ", ".join(quote(key_id) for key_id in self.key_ids)
+        found = f"{quote(self.algorithm)} with {ids}"
+        return f"{self.member} must have at most one key of an algorithm; found {found}"
 
 
 class Misuse(FallbackKeysError, ValueError):

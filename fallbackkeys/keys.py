@@ -40,6 +40,8 @@ def check_text(text: str, member: str, errcode: Errcode = Errcode.BAD_JSON) -> N
     Raises:
         Malformed: with `errcode`.
     """
+    if text.isascii() and text.isprintable():
+        return
     if _CONTROL.search(text):
         raise Malformed(member=member, rule=Rule.NO_CONTROL, found=quote(text), errcode=errcode)
     check_unicode(text, member, errcode)

@@ -21,7 +21,7 @@ Not here: signatures, field names (`wire`), which device is asked (`keystore`), 
 
 from collections.abc import Iterable
 
-from fallbackkeys.errors import Limit, NotClaimable, OneTimeKeyConflict, SeveralFallbackKeys
+from fallbackkeys.errors import Limit, NotClaimable, OneTimeKeyConflict, SeveralFallbackKeys, quote
 from fallbackkeys.events import (
     DeviceRemoved,
     Event,
@@ -131,7 +131,9 @@ def _add_one_time_keys(
 
     # FK-LIMIT-02: counted only where the pool grew, so that a retry at a full pool succeeds.
     for algorithm in sorted({event.key.algorithm for event in events}):
-        check_limit(f"the pool of {algorithm}", Limit.POOL, policy.max_pool, len(after.pool(algorithm)))
+        check_limit(
+            f"the pool of {quote(algorithm)}", Limit.POOL, policy.max_pool, len(after.pool(algorithm))
+        )
     return after, events, notices
 
 

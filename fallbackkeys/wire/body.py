@@ -58,13 +58,14 @@ def _refuse_constant(constant: str) -> NoReturn:
 
 
 def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    # Two parsers may read two different keys from an object that names a member twice, and both be right.
     members = dict(pairs)
     if len(members) < len(pairs):
-        twice = next(
-            name for index, (name, _) in enumerate(pairs) if any(name == n for n, _ in pairs[:index])
-        )
-        raise Malformed(member=_MEMBER, rule=Rule.UNIQUE_MEMBERS, found=f"{quote(twice)} twice")
+        # Two parsers may read two different keys from such an object, and both be right.
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise Malformed(member=_MEMBER, rule=Rule.UNIQUE_MEMBERS, found=f"{quote(name)} twice")
+            seen.add(name)
     return members
 
 

@@ -37,6 +37,8 @@ class DecodedUpload:
     device_keys: bytes | None
     """The device's identity keys as canonical JSON, checked but not part of any state here: the embedder
     stores them. None if the body has none."""
+    fallback_member: str | None = attrs.field(default=None, eq=False)
+    """The member that held the fallback keys, for messages; None if the body has none."""
 
 
 def is_server_name(text: str) -> bool:
@@ -92,7 +94,7 @@ def upload(
     device_keys = check_device_keys(body.get("device_keys"), uploader)
     one_time_keys = _key_map(body, ONE_TIME_KEYS)
     fallback = fallback_member(body, spoken)
-    fallback_keys = _key_map(body, fallback) if fallback is not None else {}
+    fallback_keys = {} if fallback is None else _key_map(body, fallback)
     # Counted before the keys are looked at, so that a million of them cost nothing.
     count = len(one_time_keys) + len(fallback_keys)
     check_limit("an upload", Limit.KEYS_IN_UPLOAD, policy.max_keys_in_upload, count)
@@ -101,6 +103,7 @@ def upload(
             one_time_keys=_keys(one_time_keys, ONE_TIME_KEYS, policy),
             fallback_keys=_keys(fallback_keys, fallback or "", policy),
         ),
+        fallback_member=fallback,
         device_keys=device_keys,
     )
 
@@ -128,14 +131,14 @@ def claim(body: object, *, only_of: str | None = None, policy: Policy = WIRE) ->
         raise _invalid(ONE_TIME_KEYS, Rule.OBJECT, describe(users))
     wanted: list[Wanted] = []
     for user_id, devices in users.items():
-        path = f"{ONE_TIME_KEYS}.{quote(str(user_id))}"
+        path = _path(ONE_TIME_KEYS, user_id)
         user = device(user_id, "", path)
         if only_of is not None and user.server_name != only_of:
             raise _invalid(path, Rule.LOCAL_USER, quote(user.server_name))
         if not isinstance(devices, dict):
             raise _invalid(path, Rule.OBJECT, describe(devices))
         for device_id, algorithm in devices.items():
-            member = f"{path}.{quote(str(device_id))}"
+            member = _path(path, device_id)
             claimed = device(user_id, device_id, member)
             if not isinstance(algorithm, str):
                 raise _invalid(member, Rule.STRING, describe(algorithm))
@@ -196,6 +199,10 @@ def _keys(keys: dict[object, object], member: str, policy: Policy) -> tuple[Key,
     return tuple(
         Key.parse(cast("str", name), value, policy=policy, member=member) for name, value in keys.items()
     )
+
+
+def _path(parent: str, name: object) -> str:
+    return f"{parent}.{quote(name)}" if isinstance(name, str) else f"{parent}: a member name"
 
 
 def _invalid(member: str, rule: Rule, found: str) -> Malformed:

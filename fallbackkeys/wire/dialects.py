@@ -63,10 +63,10 @@ def dialects(names: Iterable[str]) -> tuple[Dialect, ...]:
 
 
 def fallback_member(body: dict[str, object], spoken: Iterable[Dialect]) -> str | None:
-    """Which member of an upload holds the fallback keys: the first that is there and not null.
+    """Which member of an upload holds the fallback keys: the first that is there and not null, if any.
 
     Members that lose, and those of dialects not spoken, are not looked at (FK-DIALECT-05, FK-DIALECT-07).
     """
-    in_order = [dialect for dialect in DIALECTS if dialect in set(spoken)]
-    members = (member for dialect in in_order for member in dialect.request_members)
+    wanted = set(spoken)
+    members = (member for dialect in DIALECTS if dialect in wanted for member in dialect.request_members)
     return next((member for member in members if body.get(member) is not None), None)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from fallbackkeys import keystore
-from fallbackkeys.errors import JSON, Refusal
+from fallbackkeys.errors import JSON, Refusal, SeveralFallbackKeys
 from fallbackkeys.keys import Key
 from fallbackkeys.keystore import UNREACHABLE, Device, DeviceEvent, KeyStore, Unreachable, Wanted
 from fallbackkeys.notices import Notice
@@ -89,7 +89,13 @@ def upload_keys(
     try:
         device = decode.device(user_id, device_id)
         decoded = decode.upload(body, device, spoken=tuple(spoken), policy=policy)
+    except Refusal as refusal:
+        return _refused(store, refusal)
+    try:
         stored = keystore.upload(store, device, decoded.keys, policy=policy)
+    except SeveralFallbackKeys as refusal:
+        # The core knows no dialects: name the member that was read.
+        return _refused(store, attrs.evolve(refusal, member=str(decoded.fallback_member)))
     except Refusal as refusal:
         return _refused(store, refusal)
     view = sync(stored.store.state(device))
