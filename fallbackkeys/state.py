@@ -321,7 +321,7 @@ def _without_ids(by_id: Map[str, int], leaving: tuple[_Entry, ...], number: int)
 
 @attrs.frozen(weakref_slot=False, init=False)
 class DeviceState:
-    """All keys of one device: for each algorithm a pool and at most one fallback slot."""
+    """All keys of one device: for each algorithm a pool and at most one fallback slot (FK-UPLOAD-03)."""
 
     pools: Map[str, Pool]
     """Algorithm → pool; no entry for one that holds and remembers nothing."""

@@ -215,27 +215,37 @@ def test_a_seed_has_32_bytes(length: int) -> None:
         signing_key("D", bytes(length))
 
 
+def seeds(device: Device) -> list[bytes]:
+    """The identities that specs/traces.md derives for a device: its first, and one that signs anew."""
+    text = f"fallbackkeys vector {device.user_id}|{device.device_id}"
+    return [hashlib.sha256(each.encode()).digest() for each in (text, f"{text}|2")]
+
+
+def verifies(key: Key, device: Device) -> bool:
+    for seed in seeds(device):
+        try:
+            verify_key(key, device, public_key(signing_key(device.device_id, seed)))
+        except BadSignature:
+            continue
+        return True
+    return False
+
+
 def test_the_signatures_of_the_vectors_verify() -> None:
-    """Every accepted signed key in the vectors is signed by the device that specs/traces.md derives."""
+    """Every signed key that a vector expects to be accepted is signed by the device that uploads it."""
     folder = Path(__file__).parent.parent / "specs" / "vectors"
     verified = 0
     for path in folder.rglob("*.json"):
-        trace = json.loads(path.read_bytes())
-        for step in trace["steps"]:
-            if (
-                step["do"] != "upload"
-                or not isinstance(step["body"], dict)
-                or step["expect"].get("status", 200) != 200
-            ):
+        for step in json.loads(path.read_bytes())["steps"]:
+            if step["do"] != "upload" or not isinstance(step["body"], dict):
                 continue
-            device = Device(step["user"], step["device"])
-            seed = hashlib.sha256(
-                f"fallbackkeys vector {device.user_id}|{device.device_id}".encode()
-            ).digest()
-            ed25519 = public_key(signing_key(device.device_id, seed))
+            if step["expect"].get("status", 200) != 200:
+                continue
             for member in ("one_time_keys", "fallback_keys"):
-                for name, value in (step["body"].get(member) or {}).items():
-                    if name.startswith("signed_") and value["signatures"] and "re-sign" not in trace["title"]:
-                        verify_key(Key.parse(name, value), device, ed25519)
+                keys = step["body"].get(member)
+                for name, value in keys.items() if isinstance(keys, dict) else ():
+                    if name.startswith("signed_"):
+                        key, device = Key.parse(name, value), Device(step["user"], step["device"])
+                        assert verifies(key, device), f"{path.stem}: {name}"
                         verified += 1
     assert verified > 100
