@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fallbackkeys
 from fallbackkeys import (
     EMPTY,
     Claimed,
@@ -25,9 +26,13 @@ from fallbackkeys import (
     remove,
     upload,
 )
+from tests import api
 
 ROOT = Path(__file__).parent.parent
 SPECS = ROOT / "specs"
+PACKAGE = Path(fallbackkeys.__file__).parent
+"""Where the package is: in the checkout, or where a wheel was installed."""
+
 RULE_ROOMS = re.compile(r"fallbackkeys/(?!cli/|traces/|__main__|catalogue|specdata)")
 """Where a requirement is implemented; the rooms above only show and replay."""
 
@@ -41,6 +46,7 @@ def documents() -> dict[Path, str]:
     return {
         SPECS / "traceability.json": json.dumps(evidence, indent=1, sort_keys=True) + "\n",
         SPECS / "requirements.md": requirements_page(requirements, evidence),
+        SPECS / "api.md": api.page(),
         SPECS / "state-machine.md": state_machine_page(
             (SPECS / "state-machine.md").read_text(encoding="utf-8")
         ),
@@ -61,12 +67,12 @@ def traceability() -> dict[str, dict[str, list[str]]]:
     def cite(requirement: str, kind: str, where: str) -> None:
         cited.setdefault(requirement, {"code": set(), "tests": set(), "vectors": set()})[kind].add(where)
 
-    for path, tree, text in _sources("fallbackkeys"):
+    for path, tree, text in _sources(PACKAGE):
         if RULE_ROOMS.match(path):
             for number, line in enumerate(text.splitlines(), 1):
                 for requirement in ids_in(line):
                     cite(requirement, "code", f"{path}: {_enclosing(tree, number)}".removesuffix(": "))
-    for path, tree, _ in _sources("tests"):
+    for path, tree, _ in _sources(ROOT / "tests"):
         for name, requirement in _marked(tree):
             cite(requirement, "tests", f"{path}::{name}")
     for vector in sorted((SPECS / "vectors").rglob("*.json")):
@@ -83,10 +89,10 @@ def ids_in(line: str) -> Iterator[str]:
         yield from (f"{match[1]}-{number:02}" for number in range(first, last + 1))
 
 
-def _sources(folder: str) -> Iterator[tuple[str, ast.Module, str]]:
-    for path in sorted((ROOT / folder).rglob("*.py")):
+def _sources(folder: Path) -> Iterator[tuple[str, ast.Module, str]]:
+    for path in sorted(folder.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        yield path.relative_to(ROOT).as_posix(), ast.parse(text), text
+        yield path.relative_to(folder.parent).as_posix(), ast.parse(text), text
 
 
 def _enclosing(tree: ast.Module, line: int) -> str:
@@ -135,10 +141,10 @@ def requirements_page(requirements: list[dict[str, Any]], evidence: dict[str, di
         "<!-- Generated from requirements.toml by `python -m tests.generate`. Do not edit. -->",
         "# Requirements",
         "",
-        "*spec* follows from the Matrix specification or a merged MSC; *choice* is this project's answer where",
-        "they are silent, argued in `decisions/`; *proposal* comes from an unmerged MSC or an early draft.",
-        "CS is the client-server API, SS the server-server API. `fallbackkeys requirements ID` shows the code,",
-        "tests and vectors behind a requirement.",
+        "*spec* follows from the Matrix specification or a merged MSC; *choice* is this project's answer",
+        "where they are silent, argued in `decisions/`; *proposal* comes from an unmerged MSC or an early",
+        "draft. CS is the client-server API, SS the server-server API. `fallbackkeys requirements ID` shows",
+        "the code, tests and vectors behind a requirement.",
     ]
     group = ""
     for entry in requirements:
@@ -198,19 +204,19 @@ def _algorithm_state(state: DeviceState) -> str:
     return f"{'waiting' if state.pool(_CURVE) else 'empty'}, {mark}"
 
 
+def _issue_another(state: DeviceState) -> Claimed | Dropped:
+    if state.pool(_CURVE).named("a"):  # a younger key must wait
+        return drop(state, ())
+    return claim(upload(state, Upload(one_time_keys=(_B,))).state, _CURVE, policy=_POLICY)
+
+
 _KEY_STEPS: dict[str, _Step] = {
     "upload": lambda state: upload(state, Upload(one_time_keys=(_A,))),
     "claim": lambda state: claim(state, _CURVE, policy=_POLICY),
     "drop": lambda state: drop(state, [_A.name]),
     "remove device": remove,
-    "another key is issued": lambda state: _issue_another(state),
+    "another key is issued": _issue_another,
 }
-
-
-def _issue_another(state: DeviceState) -> Claimed | Dropped:
-    if state.pool(_CURVE).named("a"):  # a younger key must wait
-        return drop(state, ())
-    return claim(upload(state, Upload(one_time_keys=(_B,))).state, _CURVE, policy=_POLICY)
 
 
 def _key_state(state: DeviceState) -> str:
