@@ -271,12 +271,15 @@ def claim_one_time_key(
     issued = OneTimeKeyIssued(oldest.key)
     after = issue(state, oldest)
 
-    # The memory of issued keys is bounded, first in first out (FK-UPLOAD-14).
+    # The memory of issued keys is bounded, first in first out (FK-UPLOAD-14); a bound that the policy has
+    # lowered takes effect here.
+    events: list[Event] = [issued]
     bound = policy.max_remembered
-    if bound is None or (remembering := after.pool(algorithm)).remembered <= bound:
-        return Claimed(after, (issued,), oldest.key)
-    forgotten = IssuedKeyForgotten(algorithm, next(remembering.issued))
-    return Claimed(apply(after, forgotten), (issued, forgotten), oldest.key)
+    while bound is not None and (pool := after.pool(algorithm)).remembered > bound:
+        forgotten = IssuedKeyForgotten(algorithm, next(pool.issued))
+        after = apply(after, forgotten)
+        events.append(forgotten)
+    return Claimed(after, tuple(events), oldest.key)
 
 
 # --- Sync ---

@@ -61,11 +61,10 @@ def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) < len(pairs):
         # Two parsers may read two different keys from such an object, and both be right.
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise Malformed(member=_MEMBER, rule=Rule.UNIQUE_MEMBERS, found=f"{quote(name)} twice")
-            seen.add(name)
+        names = [name for name, _ in pairs]
+        first = {name: index for index, name in reversed(list(enumerate(names)))}
+        twice = next(name for index, name in enumerate(names) if first[name] != index)
+        raise Malformed(member=_MEMBER, rule=Rule.UNIQUE_MEMBERS, found=f"{quote(twice)} twice")
     return members
 
 
