@@ -9,6 +9,7 @@ Three classes of fault, never mixed:
 """
 
 import enum
+from abc import abstractmethod
 from typing import TypeAlias
 
 import attrs
@@ -91,9 +92,9 @@ class Refusal(FallbackKeysError):
     errcode: Errcode
 
     @property
+    @abstractmethod
     def message(self) -> str:
         """One sentence for a person: which member, which rule, what was found."""
-        raise NotImplementedError
 
     def __str__(self) -> str:
         return self.message
@@ -172,8 +173,8 @@ class SeveralFallbackKeys(Refusal):
     @property
     def message(self) -> str:
         """The sentence: which algorithm, which ids."""
-        ids = ", ".join(quote(key_id) for key_id in self.key_ids)
-        found = f"{quote(self.algorithm)} with {ids}"
+        first, second = (quote(key_id) for key_id in self.key_ids[:2])
+        found = f"{len(self.key_ids)} of {quote(self.algorithm)}, {first} and {second} among them"
         return f"{self.member} must have at most one key of an algorithm; found {found}"
 
 

@@ -20,6 +20,7 @@ Not here: signatures, field names (`wire`), which device is asked (`keystore`), 
 """
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 from fallbackkeys.errors import Limit, NotClaimable, OneTimeKeyConflict, SeveralFallbackKeys, quote
 from fallbackkeys.events import (
@@ -197,13 +198,9 @@ def claimable(state: DeviceState, algorithm: str) -> tuple[Key, ...]:
     the fallback key; else none. Linear in that upload.
     """
     pool = state.pool(algorithm)
-    if pool.first is not None:
-        keys: list[Key] = []
-        for waiting in pool:
-            if waiting.upload != pool.first.upload:
-                break
-            keys.append(waiting.key)
-        return tuple(keys)
+    oldest = pool.first
+    if oldest is not None:
+        return tuple(one.key for one in takewhile(lambda one: one.upload == oldest.upload, pool))
     slot = state.slots.get(algorithm)
     return () if slot is None else (slot.key,)
 

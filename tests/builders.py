@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from fallbackkeys import EMPTY, EMPTY_STORE, Device, DeviceState, Key, KeyStore, Upload, claim, upload
+from fallbackkeys import (
+    EMPTY,
+    EMPTY_STORE,
+    Device,
+    DeviceEvent,
+    DeviceState,
+    Key,
+    KeyStore,
+    Upload,
+    apply,
+    claim,
+    upload,
+)
 
 CURVE = "signed_curve25519"
 ALICE = Device("@alice:example.org", "ALICE1")
@@ -38,6 +50,17 @@ def stored(
 ) -> KeyStore:
     """The store after the same upload by a device."""
     return store.with_state(device, uploaded(*one_time_ids, fallback=fallback, state=store.state(device)))
+
+
+def with_event(store: KeyStore, event: DeviceEvent) -> KeyStore:
+    """What an embedder that persists events does with one."""
+    return store.with_state(event.device, apply(store.state(event.device), event.event))
+
+
+def identity(**members: Any) -> dict[str, Any]:
+    """The value of `device_keys` that Alice's device may upload."""
+    ids = {"user_id": ALICE.user_id, "device_id": ALICE.device_id}
+    return {**ids, "algorithms": [], "keys": {"ed25519:ALICE1": "k"}, "signatures": {}, **members}
 
 
 def claimed_ids(state: DeviceState, times: int, algorithm: str = CURVE) -> list[str | None]:

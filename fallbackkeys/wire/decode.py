@@ -68,10 +68,14 @@ def device(user_id: object, device_id: object, member: str = "") -> Device:
         or len(user_id.encode()) > MAX_NAME_BYTES
     ):
         raise _invalid(user_member, Rule.USER_ID, quote(user_id))
+    return Device(user_id, _device_id(device_id, device_member))
+
+
+def _device_id(device_id: object, member: str) -> str:
     if not isinstance(device_id, str):
-        raise _invalid(device_member, Rule.STRING, describe(device_id))
-    check_text(device_id, device_member, Errcode.INVALID_PARAM)
-    return Device(user_id, device_id)
+        raise _invalid(member, Rule.STRING, describe(device_id))
+    check_text(device_id, member, Errcode.INVALID_PARAM)
+    return device_id
 
 
 def upload(
@@ -129,6 +133,9 @@ def claim(body: object, *, only_of: str | None = None, policy: Policy = WIRE) ->
     users = body[ONE_TIME_KEYS]
     if not isinstance(users, dict):
         raise _invalid(ONE_TIME_KEYS, Rule.OBJECT, describe(users))
+    # Counted before anything is looked at, as in an upload.
+    count = sum(len(devices) for devices in users.values() if isinstance(devices, dict))
+    check_limit("a claim", Limit.DEVICES_IN_CLAIM, policy.max_devices_in_claim, count)
     wanted: list[Wanted] = []
     for user_id, devices in users.items():
         path = _path(ONE_TIME_KEYS, user_id)
@@ -139,12 +146,11 @@ def claim(body: object, *, only_of: str | None = None, policy: Policy = WIRE) ->
             raise _invalid(path, Rule.OBJECT, describe(devices))
         for device_id, algorithm in devices.items():
             member = _path(path, device_id)
-            claimed = device(user_id, device_id, member)
+            claimed = Device(user.user_id, _device_id(device_id, member))
             if not isinstance(algorithm, str):
                 raise _invalid(member, Rule.STRING, describe(algorithm))
             check_text(algorithm, member, Errcode.INVALID_PARAM)
             wanted.append(Wanted(claimed, algorithm))
-    check_limit("a claim", Limit.DEVICES_IN_CLAIM, policy.max_devices_in_claim, len(wanted))
     return tuple(wanted)
 
 
@@ -168,16 +174,18 @@ def remote_answer(
         devices = users.get(entry.device.user_id)
         offered = devices.get(entry.device.device_id) if isinstance(devices, dict) else None
         for name, value in offered.items() if isinstance(offered, dict) else ():
-            key = _well_formed(name, value, policy)
-            if key is not None and key.algorithm == entry.algorithm:
+            key = _well_formed(name, value, entry.algorithm, policy)
+            if key is not None:
                 keys[entry] = key
                 break
     return keys
 
 
-def _well_formed(name: object, value: object, policy: Policy) -> Key | None:
+def _well_formed(name: object, value: object, algorithm: str, policy: Policy) -> Key | None:
+    if not isinstance(name, str) or name.partition(":")[0] != algorithm:
+        return None
     try:
-        return Key.parse(name, value, policy=policy) if isinstance(name, str) else None
+        return Key.parse(name, value, policy=policy)
     except (Malformed, TooLarge):
         return None
 

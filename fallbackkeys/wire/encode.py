@@ -4,6 +4,7 @@ Every function builds fresh plain JSON, which is the caller's to change.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from fallbackkeys.errors import JSON, Refusal
 from fallbackkeys.keys import Key
@@ -94,7 +95,8 @@ def claim_answer(keys: Mapping[Wanted, Key], failures: Iterable[str] | None = ()
     for wanted in sorted(keys, key=lambda entry: entry.device):
         key = keys[wanted]
         devices = users.setdefault(wanted.device.user_id, {})
-        devices[wanted.device.device_id] = {str(key.name): key.value}
+        given = cast("dict[str, JSON]", devices.setdefault(wanted.device.device_id, {}))
+        given[str(key.name)] = key.value
     answer: dict[str, JSON] = {ONE_TIME_KEYS: dict(users)}
     if failures is not None:
         answer["failures"] = {server: {"status": 503, "message": "No usable answer"} for server in failures}
