@@ -1,0 +1,41 @@
+"""The commands put together, and how they end."""
+
+import signal
+
+import click
+
+from fallbackkeys.cli.demo import demo
+from fallbackkeys.cli.replay import replay
+from fallbackkeys.cli.requirements import requirements
+from fallbackkeys.cli.screen import Failure
+from fallbackkeys.errors import FallbackKeysError
+
+
+class _Commands(click.Group):
+    """A group whose commands end with one line and status 2 when the installation is incomplete."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except FallbackKeysError as error:
+            raise Failure(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fallbackkeys", prog_name="fallbackkeys", message="%(prog)s %(version)s")
+def commands() -> None:
+    """The reference for Matrix one-time keys and fallback keys (MSC2732)."""
+
+
+commands.add_command(replay)
+commands.add_command(demo)
+commands.add_command(requirements)
+
+
+def run() -> None:
+    """Run the command that the arguments name, and exit with its status."""
+    # Whoever reads our pipe may stop before the end: then end like other commands, silently and by the
+    # signal, rather than with a status that would be taken for a verdict. Windows has no such signal.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    commands(prog_name="fallbackkeys")

@@ -1,0 +1,233 @@
+"""Mutation testing of the rules and of the wire: `python -m tests.mutation.run`.
+
+mutmut spoils one expression at a time of the functions in `MUTATED`, and the tests of `selection.txt` must
+notice. Which spoilt expressions they may miss stands in `survivors.toml`, with the reason; any other that
+survives fails the run, and so does an entry that is no longer true. mutmut works on a copy in a temporary
+directory and leaves nothing here.
+
+The selection is an argument file of pytest, so `pytest @tests/mutation/selection.txt` runs it. It holds tests
+that are fast and always the same: none that draws examples, starts a process or claims for 10,000 devices.
+
+What this does not try: code outside functions (the table of dialects, the pattern of a server name), since
+mutmut changes none of it.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import attrs
+
+ROOT = Path(__file__).parents[2]
+SELECTION = Path(__file__).parent / "selection.txt"
+SURVIVORS = Path(__file__).parent / "survivors.toml"
+MUTATED = ("fallbackkeys/transitions.py", "fallbackkeys/evolve.py", "fallbackkeys/wire/*.py")
+NEEDED = ("fallbackkeys", "specs", "tests", "pyproject.toml")
+"""What of the tree is copied: the tests and all that they read."""
+
+NOTICED = ("killed", "timeout")
+MISSED = ("survived", "no tests")
+"""Of the words in which mutmut gives a result; any other says that something went wrong."""
+
+_RESULT = re.compile(r"^ +(?P<name>\S+__mutmut_\d+): (?P<result>.+)$", re.MULTILINE)
+_NAME = re.compile(r"(?P<module>[\w.]+)\.x(?:_|\u01c1(?P<cls>\w+)\u01c1)(?P<function>\w+?)__mutmut_\d+")
+
+
+class RunError(Exception):
+    """There is no result to judge; the text says why."""
+
+
+@attrs.frozen(order=True)
+class Mutant:
+    """A spoilt expression, named by what it says and not by where it stands."""
+
+    file: str
+    function: str
+    diff: str
+    """The lines taken away, with `- `, and put in their place, with `+ `; without their indentation."""
+
+    def __str__(self) -> str:
+        return f"{self.file}, {self.function}:\n{self.diff}"
+
+
+@attrs.frozen
+class Results:
+    """What became of each mutant."""
+
+    counts: Mapping[str, Counter[str]]
+    """File → result, in mutmut's words → number of mutants."""
+    missed: Counter[Mutant]
+    """The mutants no test noticed; a line that stands twice in a function can be spoilt twice alike."""
+
+
+def main() -> int:
+    """Run, compare, report; 0 if every survivor is explained and every explanation needed, else 1."""
+    start = time.monotonic()
+    try:
+        explained = read_survivors(SURVIVORS.read_text(encoding="utf-8"))
+        with tempfile.TemporaryDirectory(prefix="mutation-") as directory:
+            results = mutate(Path(directory))
+    except RunError as error:
+        say(f"mutation testing failed: {error}")
+        return 1
+    say(table(results, explained))
+    problems = compare(results.missed, explained)
+    say("\n\n".join([*problems, ""]) + verdict(problems, time.monotonic() - start))
+    return 1 if problems else 0
+
+
+def read_survivors(text: str) -> Counter[Mutant]:
+    """The mutants that may survive.
+
+    Raises:
+        RunError: an entry lacks a member or its reason, or has one too many.
+    """
+    explained: Counter[Mutant] = Counter()
+    for number, entry in enumerate(tomllib.loads(text).get("survivor", []), 1):
+        if set(entry) != {"file", "function", "reason", "diffs"} or not all(entry.values()):
+            raise RunError(f"{SURVIVORS.name}, entry {number}: file, function, reason and diffs are needed")
+        explained.update(Mutant(entry["file"], entry["function"], diff.strip()) for diff in entry["diffs"])
+    return explained
+
+
+def mutate(directory: Path) -> Results:
+    """Let mutmut try every mutant in a copy of the tree.
+
+    Raises:
+        RunError: mutmut is not there, the tests fail without any mutant, or a result is none.
+    """
+    if find_spec("mutmut") is None:
+        raise RunError("mutmut is not installed beside this Python; its pin is in .ci")
+    for name in NEEDED:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(ROOT / name, directory / name, ignore=ignored)
+        else:
+            shutil.copy2(ROOT / name, directory / name)
+    (directory / "setup.cfg").write_text(configuration(), encoding="utf-8")
+
+    workers = os.cpu_count() or 1
+    say(f"mutation testing on {workers} cores; some minutes")
+    mutmut(directory, "run", "--max-children", str(workers))
+
+    counts: dict[str, Counter[str]] = {}
+    missed: Counter[Mutant] = Counter()
+    for found in _RESULT.finditer(mutmut(directory, "results", "--all", "true")):
+        name, result = found["name"], found["result"]
+        if result not in {*NOTICED, *MISSED}:
+            raise RunError(f"{name}: {result}")
+        file, function = place(name)
+        counts.setdefault(file, Counter())[result] += 1
+        if result in MISSED:
+            missed[Mutant(file, function, changed_lines(mutmut(directory, "show", name)))] += 1
+    for pattern in MUTATED:
+        if not any(Path(file).match(pattern) for file in counts):
+            raise RunError(f"there is no mutant of {pattern}")
+    return Results(counts, missed)
+
+
+def configuration() -> str:
+    """The `setup.cfg` that mutmut reads; a mutant may take 15 times as long as its tests, and 15 s more."""
+    options = {
+        "source_paths": ["fallbackkeys"],
+        "only_mutate": MUTATED,
+        "also_copy": ["specs"],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider"],
+        "pytest_add_cli_args_test_selection": SELECTION.read_text(encoding="utf-8").split(),
+        "timeout_multiplier": ["15"],
+        "timeout_constant": ["1"],
+        "use_git_change_detection": ["false"],
+    }
+    lines = ["[mutmut]"]
+    for name, values in options.items():
+        lines += [f"{name} =", *(f"    {value}" for value in values)]
+    return "\n".join([*lines, ""])
+
+
+def mutmut(directory: Path, *arguments: str) -> str:
+    """Run one of mutmut's commands in the copy and return what it says.
+
+    Raises:
+        RunError: it failed; with the end of what it said.
+    """
+    # Without PYTHONPATH, which may lead to the modules that are not spoilt.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from mutmut.__main__ import cli; cli()", *arguments],
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stdout.replace("\r", "\n").splitlines()
+        raise RunError("\n".join([f"mutmut {arguments[0]} exited with {done.returncode}", *said[-40:]]))
+    return done.stdout
+
+
+def place(name: str) -> tuple[str, str]:
+    """The file and the function of a mutant that mutmut calls so."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise RunError(f"mutmut calls a mutant {name}, which is no name that we know")
+    function = f"{found['cls']}.{found['function']}" if found["cls"] else found["function"]
+    return found["module"].replace(".", "/") + ".py", function
+
+
+def changed_lines(diff: str) -> str:
+    """Of a unified diff, what a `Mutant` holds of it."""
+    lines = [line for line in diff.splitlines() if line.startswith(("-", "+"))]
+    return "\n".join(f"{line[0]} {line[1:].strip()}" for line in lines if not line.startswith(("---", "+++")))
+
+
+def compare(missed: Counter[Mutant], explained: Counter[Mutant]) -> list[str]:
+    """What is wrong with the survivors, as texts."""
+    new = sorted((missed - explained).elements())
+    gone = sorted((explained - missed).elements())
+    return [
+        *(f"survived, and not in {SURVIVORS.name}: write the test, or the reason\n{one}" for one in new),
+        *(f"in {SURVIVORS.name}, but did not survive: killed, or worded anew\n{one}" for one in gone),
+    ]
+
+
+def table(results: Results, explained: Counter[Mutant]) -> str:
+    """The numbers of each file and of all."""
+    rows: list[tuple[str, ...]] = [("", "mutants", "killed", "timed out", "survived", "explained")]
+    known = Counter(mutant.file for mutant in (results.missed & explained).elements())
+    for file, counts in [*sorted(results.counts.items()), ("together", total(results.counts.values()))]:
+        survived = sum(counts[result] for result in MISSED)
+        reasons = known[file] if file in results.counts else known.total()
+        numbers = (counts.total(), counts["killed"], counts["timeout"], survived, reasons)
+        rows.append((file, *map(str, numbers)))
+    return "\n".join(f"{row[0]:32}" + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows) + "\n"
+
+
+def total(counts: Iterable[Counter[str]]) -> Counter[str]:
+    """The counts of all files together."""
+    return sum(counts, Counter[str]())
+
+
+def verdict(problems: list[str], seconds: float) -> str:
+    """The last line."""
+    took = f"{seconds:.0f} s"
+    return f"{len(problems)} problems; {took}" if problems else f"every survivor is explained; {took}"
+
+
+def say(text: str) -> None:
+    """Print at once, also into a pipe."""
+    print(text, flush=True)  # noqa: T201 - it is a report
+
+
+if __name__ == "__main__":
+    sys.exit(main())
