@@ -235,7 +235,7 @@ def describe(value: object) -> str:
         case str():
             text = f"the string {quote(value)}"
         case int() if value.bit_length() > _LONGEST_INTEGER:
-            text = f"an integer of {value.bit_length()} bits"
+            text = "an integer of more than 64 bits"
         case int() | float():
             text = f"the number {value!r}"
         case list():

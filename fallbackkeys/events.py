@@ -1,7 +1,8 @@
-"""What happened to a device's keys: the facts that `transitions` returns and `transitions.apply` replays.
+"""What happened to a device's keys: the facts that `transitions` returns and `evolve.apply` replays.
 
-Each event is one row changed, so an embedder may persist events instead of states. Which device they are
-about is said by whoever carries them (`keystore.DeviceEvent`).
+Each event is one row changed (but for a device's end, which is all of them), so an embedder may persist
+events instead of states. Which device they are about is said by whoever carries them
+(`keystore.DeviceEvent`).
 """
 
 from typing import TypeAlias
@@ -9,6 +10,7 @@ from typing import TypeAlias
 import attrs
 
 from fallbackkeys.keys import Key
+from fallbackkeys.slots import setters
 
 
 @attrs.frozen(weakref_slot=False)
@@ -20,11 +22,17 @@ class OneTimeKeyAdded:
     """Ordinal of the upload that brought it; within one upload, events come in body order."""
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, init=False)
 class OneTimeKeyIssued:
     """A claim returned a one-time key; it is remembered from now on: a row's value replaced by its digest."""
 
     key: Key
+
+    def __init__(self, key: Key) -> None:
+        _set_issued_key(self, key)
+
+
+(_set_issued_key,) = setters(OneTimeKeyIssued)
 
 
 @attrs.frozen(weakref_slot=False)

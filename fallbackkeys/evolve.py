@@ -68,7 +68,8 @@ def apply(state: DeviceState, event: Event) -> DeviceState:
 def issue(state: DeviceState, stored: OneTimeKey) -> DeviceState:
     """Make `OneTimeKeyIssued` true of a waiting key that was just looked up: most of what a claim costs."""
     algorithm = stored.key.algorithm
-    return state.with_pool(algorithm, state.pools[algorithm].take(stored), state.uploads)
+    pools = state.pools.set(algorithm, state.pools[algorithm].take(stored))
+    return DeviceState(pools, state.slots, state.uploads)
 
 
 def apply_all(state: DeviceState, events: Iterable[Event]) -> DeviceState:

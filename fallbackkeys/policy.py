@@ -44,6 +44,8 @@ class Policy:
             value = getattr(self, field.name)
             if isinstance(value, int) and value < 0:
                 raise Misuse(f"{field.name} must not be negative, and is {value}")
+        if self.max_keys_per_device == 0:
+            raise Misuse("max_keys_per_device must be at least 1: a claim that asks for keys asks for one")
         if self.max_remembered is not None and (self.max_pool is None or self.max_remembered < self.max_pool):
             # A client that retries the upload of a whole pool must find every key of it remembered.
             raise Misuse(

@@ -21,8 +21,8 @@ import signedjson.sign
 from signedjson.types import SigningKey
 
 from fallbackkeys import canonical
-from fallbackkeys.errors import JSON, Errcode, Malformed, Misuse, Refusal, TooLarge
-from fallbackkeys.keys import Key, check_signatures
+from fallbackkeys.errors import JSON, Errcode, Malformed, Misuse, Refusal, Rule, TooLarge, describe
+from fallbackkeys.keys import Key, check_signatures, check_unicode
 from fallbackkeys.keystore import Device
 from fallbackkeys.outcomes import Upload
 
@@ -81,7 +81,7 @@ def public_key(key: SigningKey) -> str:
     return signedjson.key.encode_verify_key_base64(signedjson.key.get_verify_key(key))
 
 
-def sign(value: Mapping[str, JSON], entity: str, key: SigningKey) -> dict[str, JSON]:
+def sign(value: object, entity: str, key: SigningKey) -> dict[str, JSON]:
     """Sign an object (Appendices, "Signing JSON").
 
     Args:
@@ -95,6 +95,9 @@ def sign(value: Mapping[str, JSON], entity: str, key: SigningKey) -> dict[str, J
     Raises:
         Malformed, TooLarge: the object has no canonical JSON, or its `signatures` are not of the right form.
     """
+    if not isinstance(value, Mapping):
+        raise Malformed(member="the object", rule=Rule.OBJECT, found=describe(value))
+    check_unicode(entity, "the signing entity")
     copied = dict(value)
     canonical.check(copied, "the object")
     canonical.encode(copied, "the object")
@@ -134,7 +137,7 @@ def verify_upload(command: Upload, device: Device, ed25519: str) -> None:
             verify_key(key, device, ed25519)
 
 
-def verify_device_keys(device_keys: Mapping[str, JSON], device: Device) -> str:
+def verify_device_keys(device_keys: object, device: Device) -> str:
     """Check that identity keys are signed by the ed25519 key that they name.
 
     Args:
@@ -148,6 +151,8 @@ def verify_device_keys(device_keys: Mapping[str, JSON], device: Device) -> str:
         BadSignature: they are of another device, malformed, or not signed by it.
     """
     subject = "device_keys"
+    if not isinstance(device_keys, Mapping):
+        raise BadSignature(subject=subject, device=device, fault=Fault.NOT_SIGNABLE)
     if (device_keys.get("user_id"), device_keys.get("device_id")) != (device.user_id, device.device_id):
         raise BadSignature(subject=subject, device=device, fault=Fault.IDENTITY)
     keys = device_keys.get("keys")

@@ -2,7 +2,7 @@
 
 A claim builds four values and does little else, so what a value costs is what a claim costs. The `__init__`
 that attrs generates for a frozen class looks each field up by name; one that is written by hand with these
-setters takes a third less (tests/benchmarks/core.py). Only the classes that every claim builds have one.
+setters takes a third less (tests/benchmarks/core.py). Only the four that every claim builds have one.
 """
 
 from collections.abc import Callable

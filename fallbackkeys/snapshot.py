@@ -15,12 +15,13 @@ first. `uploads` is the next ordinal. A store is `{"format": 1, "users": {user_i
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import TypeVar, cast
 
 import attrs
 
 from fallbackkeys.errors import JSON, Refusal, SnapshotError, describe, quote
-from fallbackkeys.keys import FINGERPRINT_BYTES, Key
+from fallbackkeys.keys import FINGERPRINT_BYTES, Key, KeyName, check_unicode
 from fallbackkeys.keystore import EMPTY_STORE, Device, KeyStore
 from fallbackkeys.persistent import Map
 from fallbackkeys.state import DeviceState, FallbackSlot, OneTimeKey, Pool
@@ -67,6 +68,8 @@ def restore_store(snapshot: object) -> KeyStore:
     store = EMPTY_STORE
     for user_id, devices in root["users"].items():
         for device_id, node in devices.items():
+            for name in (user_id, device_id):
+                node.checked(check_unicode, name)
             node.members("uploads", "pools", "slots")
             store = store.with_state(Device(user_id, device_id), _restore_device(node))
     return store
@@ -94,6 +97,9 @@ def _save_entry(entry: OneTimeKey | bytes) -> JSON:
 
 def _restore_device(node: "_Node") -> DeviceState:
     uploads = node["uploads"].integer()
+    for member in ("pools", "slots"):
+        for algorithm, saved in node[member].items():
+            saved.checked(KeyName.parse, f"{algorithm}:id")
     pools = {
         algorithm: _restore_pool(saved, algorithm, uploads) for algorithm, saved in node["pools"].items()
     }
@@ -185,6 +191,13 @@ class _Node:
     def boolean(self) -> bool:
         """True or false."""
         return self._expect(bool, "a boolean")
+
+    def checked(self, check: Callable[[str, str], object], name: str) -> None:
+        """Refuse a member's name that no identifier may have."""
+        try:
+            check(name, "its name")
+        except Refusal as refusal:
+            raise SnapshotError(place=self.place, reason=refusal.message) from refusal
 
     def fingerprint(self) -> bytes:
         """A fingerprint in base64."""

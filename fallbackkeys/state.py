@@ -80,7 +80,8 @@ _EMPTY_SHELF = _Shelf(Map(), Map(), Map(), 0, 0, 0)
 class Pool:
     """One algorithm's one-time keys: those that wait, in order, and the memory of those issued.
 
-    Lookups, `add`, `take` and `len` are O(1) or O(log n); iterating is linear.
+    Lookups, `take` and `len` are O(1) or O(log n), amortised: stepping over a gap that drops have left is
+    linear in it, once. `add` is linear in what it adds, iterating in the pool.
     """
 
     _head: int
@@ -303,7 +304,7 @@ def _settle(shelf: _Shelf, start: int, stop: int) -> _Shelf:
         by_id = _without_ids(by_id, chunk, number)
         chunks = chunks.set(
             number,
-            tuple(None if entry is None else _fingerprint(entry) for entry in chunk),
+            tuple([entry.key.fingerprint if isinstance(entry, OneTimeKey) else entry for entry in chunk]),
         )
     return attrs.evolve(shelf, chunks=chunks, by_id=by_id)
 

@@ -265,18 +265,17 @@ def claim_one_time_key(
 
     # "once it has been given to another user" the server discards it (CS "One-time and fallback keys";
     # FK-CLAIM-02).
-    issued = OneTimeKeyIssued(oldest.key)
+    events: tuple[Event, ...] = (OneTimeKeyIssued(oldest.key),)
     after = issue(state, oldest)
 
     # The memory of issued keys is bounded, first in first out (FK-UPLOAD-14); a bound that the policy has
     # lowered takes effect here.
-    events: list[Event] = [issued]
     bound = policy.max_remembered
     while bound is not None and (pool := after.pool(algorithm)).remembered > bound:
         forgotten = IssuedKeyForgotten(algorithm, next(pool.issued))
         after = apply(after, forgotten)
-        events.append(forgotten)
-    return Claimed(after, tuple(events), oldest.key)
+        events = (*events, forgotten)
+    return Claimed(after, events, oldest.key)
 
 
 # --- Sync ---

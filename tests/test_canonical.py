@@ -120,7 +120,7 @@ def test_the_largest_integer_is_of_53_bits() -> None:
         (float("-inf"), Rule.INTEGER, "the number -inf"),
         (2**53, Rule.INTEGER_RANGE, "the number 9007199254740992"),
         (-(2**53), Rule.INTEGER_RANGE, "the number -9007199254740992"),
-        (1 << 5_000, Rule.INTEGER_RANGE, "an integer of 5001 bits"),
+        (1 << 5_000, Rule.INTEGER_RANGE, "an integer of more than 64 bits"),
         (("a",), Rule.JSON_VALUE, "a tuple"),
         (b"a", Rule.JSON_VALUE, "a bytes"),
         (Decimal(1), Rule.JSON_VALUE, "a Decimal"),

@@ -44,9 +44,16 @@ def test_no_limit_is_negative(name: str) -> None:
         Policy(**limits(name, -1))
 
 
-@pytest.mark.parametrize("name", [name for name in LIMITS if name != "max_remembered"])
+@pytest.mark.parametrize("name", sorted(set(LIMITS) - {"max_remembered", "max_keys_per_device"}))
 def test_a_limit_may_be_zero(name: str) -> None:
     assert getattr(Policy(**limits(name, 0)), name) == 0
+
+
+@pytest.mark.requirement("FK-MULTI-02")
+def test_a_claim_for_several_may_not_be_capped_to_none() -> None:
+    """It would give the fallback key alone while one-time keys wait."""
+    with pytest.raises(Misuse, match="max_keys_per_device must be at least 1"):
+        Policy(max_keys_per_device=0)
 
 
 @pytest.mark.requirement("FK-UPLOAD-14")

@@ -249,3 +249,17 @@ def test_the_signatures_of_the_vectors_verify() -> None:
                         assert verifies(key, device), f"{path.stem}: {name}"
                         verified += 1
     assert verified > 100
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 5])
+def test_what_is_no_object_is_refused(value: object) -> None:
+    with pytest.raises(Malformed):
+        sign(value, ALICE.user_id, SECRET)
+    with pytest.raises(BadSignature) as error:
+        verify_device_keys(value, ALICE)
+    assert error.value.fault is Fault.NOT_SIGNABLE
+
+
+def test_an_entity_without_utf_8_cannot_sign() -> None:
+    with pytest.raises(Malformed):
+        sign({}, "\ud800", SECRET)

@@ -133,3 +133,21 @@ def test_a_broken_store_names_the_place(snapshot: object, place: str) -> None:
     with pytest.raises(SnapshotError) as error:
         restore_store(snapshot)
     assert error.value.place == place
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a:b", "", "a\0"])
+def test_an_algorithm_that_no_key_can_have_is_refused(name: str) -> None:
+    saved: Any = save_device(claim(uploaded("a", fallback=fallback_key("f")), CURVE).state)
+    for member in ("pools", "slots"):
+        node = copy.deepcopy(saved)
+        node[member][name] = node[member].pop(CURVE)
+        with pytest.raises(SnapshotError, match="its name"):
+            restore_device(node)
+
+
+@pytest.mark.parametrize(("user_id", "device_id"), [("\ud800", "D"), ("@a:b", "\udfff")])
+def test_ids_that_have_no_utf_8_are_refused(user_id: str, device_id: str) -> None:
+    device: Any = save_device(uploaded("a"))
+    del device["format"]
+    with pytest.raises(SnapshotError, match="lone surrogates"):
+        restore_store({"format": 1, "users": {user_id: {device_id: device}}})

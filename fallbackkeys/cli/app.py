@@ -1,6 +1,8 @@
 """The commands put together, and how they end."""
 
+import os
 import signal
+import sys
 
 import click
 
@@ -38,4 +40,9 @@ def run() -> None:
     # signal, rather than with a status that would be taken for a verdict. Windows has no such signal.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    commands(prog_name="fallbackkeys")
+    try:
+        commands(prog_name="fallbackkeys")
+    except OSError as error:
+        # A full disk, say. 1 would be taken for a verdict.
+        sys.stderr.write(f"fallbackkeys: {error.strerror or error}\n")
+        os._exit(2)  # the interpreter's own end would try to write what is left, and fail again

@@ -56,7 +56,7 @@ def _write_each(chosen: list[Requirement]) -> None:
     evidence = catalogue.evidence()
     for one in chosen:
         screen.line((one.id, "bold"), f"  {one.level}, since {one.since}")
-        for line in wrap(one.text, screen.console.width - 2):
+        for line in wrap(one.text, max(20, screen.console.width - 2)):
             screen.line("  ", line)
         screen.line("  ", ("source   ", "dim"), one.source)
         for kind, places in _places(evidence.get(one.id, NO_EVIDENCE)).items():

@@ -9,7 +9,7 @@ bodies are refused.
 import functools
 import json
 from importlib.resources.abc import Traversable
-from typing import NoReturn, cast
+from typing import cast
 
 import attrs
 from jsonschema import Draft202012Validator
@@ -29,6 +29,7 @@ from fallbackkeys.traces.model import (
     Trace,
     UploadStep,
 )
+from fallbackkeys.traces.places import place_of
 from fallbackkeys.wire.body import parse_integer
 
 FORMAT = 1
@@ -106,28 +107,50 @@ def _parse_json(data: bytes) -> JSON:
         document = json.loads(
             data.decode(),
             parse_int=parse_integer,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_unique_members,
+            parse_constant=_constant,
+            object_pairs_hook=_members,
         )
     except UnicodeDecodeError as error:
         raise _Invalid("", f"is not UTF-8: {error.reason} at byte {error.start}") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise _Invalid(place, f"is not JSON: {error.msg}") from None
+    _refuse_faults(document)
     return cast("JSON", document)
 
 
-def _refuse_constant(constant: str) -> NoReturn:
-    raise _Invalid("", f"is not JSON: it holds {constant}")
+@attrs.frozen
+class _Fault:
+    """What stands in the document where it is no acceptable JSON, until its place is found."""
+
+    reason: str
 
 
-def _unique_members(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
-    members: dict[str, JSON] = {}
+def _constant(constant: str) -> _Fault:
+    return _Fault(f"is not JSON: it holds {constant}")
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object] | _Fault:
+    members: dict[str, object] = {}
     for name, value in pairs:
         if name in members:
-            raise _Invalid("", f"names the member {quote(name)} twice in one object")
+            return _Fault(f"names the member {quote(name)} twice in one object")
         members[name] = value
     return members
+
+
+def _refuse_faults(document: object) -> None:
+    level: list[tuple[tuple[str | int, ...], object]] = [((), document)]
+    while level:
+        below: list[tuple[tuple[str | int, ...], object]] = []
+        for path, item in level:
+            if isinstance(item, _Fault):
+                raise _Invalid(place_of(path), item.reason)
+            if isinstance(item, dict):
+                below += [((*path, name), value) for name, value in item.items()]
+            elif isinstance(item, list):
+                below += [((*path, index), value) for index, value in enumerate(item)]
+        level = below
 
 
 def _check_depth(document: JSON) -> None:

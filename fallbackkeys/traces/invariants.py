@@ -6,7 +6,7 @@
 Both are judged from what crosses the wire, never from a server's state, so they hold any server to account.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from fallbackkeys.errors import JSON
@@ -17,7 +17,6 @@ from fallbackkeys.traces.model import (
     Expectation,
     FederationClaimStep,
     Step,
-    Trace,
     UploadStep,
 )
 from fallbackkeys.traces.patterns import Difference, compare_answer
@@ -34,14 +33,12 @@ REFUSED = 400
 Views: TypeAlias = Mapping[Device, Response]
 """What each device would be told if it synced."""
 
-_ALL_DIALECTS = tuple(dialect.name for dialect in DIALECTS)
 
-
-def views(server: Server, trace: Trace) -> Views:
-    """Sync every device of a trace; servers take that as the reading it is."""
+def views(server: Server, devices: Iterable[Device], spoken: tuple[str, ...]) -> Views:
+    """Sync every device of a trace in the dialects it speaks; servers take that as the reading it is."""
     return {
-        device: server.sync(user=device.user_id, device=device.device_id, dialects=_ALL_DIALECTS)
-        for device in trace.devices
+        device: server.sync(user=device.user_id, device=device.device_id, dialects=spoken)
+        for device in devices
     }
 
 

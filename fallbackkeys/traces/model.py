@@ -10,6 +10,7 @@ import attrs
 
 from fallbackkeys.errors import JSON
 from fallbackkeys.keystore import Device
+from fallbackkeys.wire import DIALECTS
 
 DEFAULT_SERVER_NAME = "example.org"
 """The server a trace talks to unless it says otherwise."""
@@ -118,3 +119,10 @@ class Trace:
         """Every device that a step acts as or on, in order of appearance; their ids may be malformed."""
         acting = (step for step in self.steps if isinstance(step, UploadStep | SyncStep | DeleteDeviceStep))
         return tuple(dict.fromkeys(Device(step.user, step.device) for step in acting))
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """Every dialect that a step speaks, in the table's order."""
+        steps = [step for step in self.steps if isinstance(step, UploadStep | SyncStep)]
+        spoken = {name for step in steps for name in step.dialects} or {"stable"}
+        return tuple(dialect.name for dialect in DIALECTS if dialect.name in spoken)

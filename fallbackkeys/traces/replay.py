@@ -53,14 +53,15 @@ def replay(trace: Trace, policy: Policy = WIRE, server: Server | None = None) ->
     if server is None:
         server = ReferenceServer(trace.server_name, policy)
     ledger = Ledger(trace.server_name)
+    devices, spoken = trace.devices, trace.dialects
     steps: list[ReplayedStep] = []
     for number, step in enumerate(trace.steps, 1):
-        before = views(server, trace)
+        before = views(server, devices, spoken)
         response = _play(server, step)
         differences = list(compare_answer(step.expect, response, sync=isinstance(step, SyncStep)))
         differences += ledger.enter(number, step, response)
         if response.status >= REFUSED:
-            differences += changes(before, views(server, trace))
+            differences += changes(before, views(server, devices, spoken))
         store = server.store if isinstance(server, ReferenceServer) else None
         steps.append(
             ReplayedStep(

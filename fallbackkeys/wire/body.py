@@ -44,13 +44,16 @@ def parse_body(data: bytes) -> JSON:
 
 
 def parse_integer(digits: str) -> int | float:
-    """An integer literal's value; one that no canonical JSON can hold becomes a float, which no key may hold.
+    """An integer literal's value, or what stands for it where no key may hold it anyway.
 
-    That keeps `-0` apart from `0`, and 5,000 digits away from `int`, which refuses them.
+    `-0` becomes a float, so that it is not taken for `0`; more digits than any 64 bits have become a power of
+    two that is as much out of range, since `int` refuses 5,000 of them.
     """
     if digits == "-0":
         return -0.0
-    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
+    if len(digits) <= _MAX_DIGITS:
+        return int(digits)
+    return -(1 << 65) if digits.startswith("-") else 1 << 65
 
 
 def _refuse_constant(constant: str) -> NoReturn:

@@ -95,7 +95,7 @@ def upload(
     """
     if not isinstance(body, dict):
         raise Malformed(member="the body", rule=Rule.OBJECT, found=describe(body))
-    device_keys = check_device_keys(body.get("device_keys"), uploader)
+    device_keys = check_device_keys(body.get("device_keys"), uploader, policy)
     one_time_keys = _key_map(body, ONE_TIME_KEYS)
     fallback = fallback_member(body, spoken)
     fallback_keys = {} if fallback is None else _key_map(body, fallback)
@@ -134,7 +134,7 @@ def claim(body: object, *, only_of: str | None = None, policy: Policy = WIRE) ->
     if not isinstance(users, dict):
         raise _invalid(ONE_TIME_KEYS, Rule.OBJECT, describe(users))
     # Counted before anything is looked at, as in an upload.
-    count = sum(len(devices) for devices in users.values() if isinstance(devices, dict))
+    count = sum(max(1, len(devices)) for devices in users.values() if isinstance(devices, dict))
     check_limit("a claim", Limit.DEVICES_IN_CLAIM, policy.max_devices_in_claim, count)
     wanted: list[Wanted] = []
     for user_id, devices in users.items():

@@ -4,15 +4,16 @@ They are no part of the state here: checked, made canonical, and handed to the e
 """
 
 from fallbackkeys import canonical
-from fallbackkeys.errors import Errcode, Malformed, Rule, describe, quote
+from fallbackkeys.errors import Errcode, Limit, Malformed, Rule, describe, quote
 from fallbackkeys.keys import check_signatures
 from fallbackkeys.keystore import Device
+from fallbackkeys.policy import WIRE, Policy, check_limit
 
 _MEMBER = "device_keys"
 _REQUIRED = ("user_id", "device_id", "algorithms", "keys", "signatures")
 
 
-def check_device_keys(keys: object, uploader: Device) -> bytes | None:
+def check_device_keys(keys: object, uploader: Device, policy: Policy = WIRE) -> bytes | None:
     """Check the member `device_keys` of an upload (CS definitions, DeviceKeys).
 
     Unknown members stay: they are signed too.
@@ -22,7 +23,7 @@ def check_device_keys(keys: object, uploader: Device) -> bytes | None:
 
     Raises:
         Malformed: `M_BAD_JSON` for another shape, `M_INVALID_PARAM` for another user or device.
-        TooLarge: nested deeper than any value may be.
+        TooLarge: nested deeper than any value may be, or larger than the policy allows a key to be.
     """
     if keys is None:
         return None
@@ -40,7 +41,9 @@ def check_device_keys(keys: object, uploader: Device) -> bytes | None:
         if keys[name] != expected:
             found = quote(keys[name])
             raise Malformed(member=f"{_MEMBER}.{name}", rule=rule, found=found, errcode=Errcode.INVALID_PARAM)
-    return canonical.encode(keys, _MEMBER)
+    encoded = canonical.encode(keys, _MEMBER)
+    check_limit(_MEMBER, Limit.VALUE_BYTES, policy.max_value_bytes, len(encoded))
+    return encoded
 
 
 def _check_shape(keys: dict[str, object]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fallbackkeys import catalogue
-from fallbackkeys.cli import main
+from fallbackkeys.cli import app, main
 from fallbackkeys.specdata import SpecFileMissing
 from tests.cli.running import run, start, write
 
@@ -90,3 +90,38 @@ def test_an_incomplete_installation_is_one_line(monkeypatch: pytest.MonkeyPatch)
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: specs/requirements.toml is neither in the installed package")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["demo"], ["replay", "--json"], ["requirements", "FK-CLAIM-01"]])
+def test_where_nothing_can_be_written_it_ends_with_one_line(arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = start(*arguments, stdout=full.fileno())
+    assert result.stderr.decode() == "fallbackkeys: No space left on device\n"
+    assert result.returncode == 2
+
+
+def test_so_it_does_in_this_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same without a device: the child above ends before its coverage could be saved."""
+
+    def fail(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def leave(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(app, "commands", fail)
+    monkeypatch.setattr(os, "_exit", leave)
+    with pytest.raises(SystemExit) as ended:
+        app.run()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "fallbackkeys: No space left on device\n"
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "2", "15", "1000"])
+@pytest.mark.parametrize("arguments", [["demo"], ["requirements", "FK-CLAIM-01"], ["requirements"]])
+def test_any_width_will_do(columns: str, arguments: list[str]) -> None:
+    result = start(*arguments, COLUMNS=columns)
+    assert result.stderr == b""
+    assert result.returncode == 0

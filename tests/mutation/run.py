@@ -12,6 +12,7 @@ What this does not try: code outside functions (the table of dialects, the patte
 mutmut changes none of it.
 """
 
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,12 +36,11 @@ PRELOADED = "preloaded.txt"
 NEEDED = ("fallbackkeys", "specs", "tests", "pyproject.toml")
 """What of the tree is copied: the tests and all that they read."""
 
-NOTICED = ("killed", "timeout")
+OUTCOMES = {0: "survived", 1: "killed", -24: "timed out", 33: "no tests"}
+"""How the process that tried a mutant ended; any other end (-24 is SIGXCPU) says nothing of the mutant."""
 MISSED = ("survived", "no tests")
-"""Of the words in which mutmut gives a result; any other says that something went wrong."""
 
-_RESULT = re.compile(r"^ +(?P<name>\S+__mutmut_\d+): (?P<result>.+)$", re.MULTILINE)
-_NAME = re.compile(r"(?P<module>[\w.]+)\.x(?:_|\u01c1(?P<cls>\w+)\u01c1)(?P<function>\w+?)__mutmut_\d+")
+_NAME = re.compile(r".*\.x(?:_|\u01c1(?P<owner>\w+)\u01c1)(?P<function>\w+)__mutmut_\d+")
 
 
 class RunError(Exception):
@@ -65,7 +65,7 @@ class Results:
     """What became of each mutant."""
 
     counts: Mapping[str, Counter[str]]
-    """File → result, in mutmut's words → number of mutants."""
+    """File → outcome → number of mutants."""
     missed: Counter[Mutant]
     """The mutants no test noticed; a line that stands twice in a function can be spoilt twice alike."""
 
@@ -125,43 +125,46 @@ def mutate(directory: Path) -> Results:
 
     counts: dict[str, Counter[str]] = {}
     missed: Counter[Mutant] = Counter()
-    for found in _RESULT.finditer(mutmut(directory, "results", "--all", "true")):
-        name, result = found["name"], found["result"]
-        if result not in {*NOTICED, *MISSED}:
-            raise RunError(f"{name}: {result}")
-        file, function = place(name)
-        counts.setdefault(file, Counter())[result] += 1
-        if result in MISSED:
-            missed[Mutant(file, function, changed_lines(mutmut(directory, "show", name)))] += 1
+    for file in sorted(path for pattern in MUTATED for path in directory.glob(f"mutants/{pattern}.meta")):
+        name = file.relative_to(directory / "mutants").as_posix().removesuffix(".meta")
+        ends: dict[str, int | None] = json.loads(file.read_bytes())["exit_code_by_key"]
+        for mutant, end in ends.items():
+            if end not in OUTCOMES:
+                raise RunError(f"mutmut could not try {mutant}: the tests ended with {end}")
+            counts.setdefault(name, Counter())[OUTCOMES[end]] += 1
+            if OUTCOMES[end] in MISSED:
+                diff = changed_lines(mutmut(directory, "show", mutant))
+                missed[Mutant(name, function_of(mutant), diff)] += 1
     for pattern in MUTATED:
         if not any(Path(file).match(pattern) for file in counts):
             raise RunError(f"there is no mutant of {pattern}")
     return Results(counts, missed)
 
 
-def configuration(selection: Iterable[str]) -> str:
+def configuration(selection: Sequence[str]) -> str:
     """The `setup.cfg` that mutmut reads.
 
-    A mutant may take 15 times as long as its tests and 15 s. Each is tried in a fork of a process that has imported
-    the tests but not collected them: to collect them a second time escapes the backslashes in their names a
-    second time, and pytest would not find them.
+    A mutant may take 15 times as long as its tests, and 15 s more. Each is tried in a fork of a process that
+    has imported the tests but not collected them: a second collection would escape the backslashes in their
+    names a second time, and pytest would not find them.
     """
-    options = {
+    options: dict[str, str | Sequence[str]] = {
         "source_paths": ["fallbackkeys"],
         "only_mutate": MUTATED,
         "also_copy": ["specs"],
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "tests.mutation.witness"],
+        "pytest_add_cli_args": ["--assert=plain", "-p", "no:cacheprovider", "-p", "tests.mutation.witness"],
         "pytest_add_cli_args_test_selection": selection,
-        "timeout_multiplier": ["15"],
-        "timeout_constant": ["1"],
-        "use_git_change_detection": ["false"],
-        "process_isolation": ["forkserver"],
-        "forkserver_warmup": ["import"],
-        "preload_modules_file": [PRELOADED],
+        "timeout_multiplier": "15",
+        "timeout_constant": "1",
+        "use_git_change_detection": "false",
+        "process_isolation": "forkserver",
+        "forkserver_warmup": "import",
+        "preload_modules_file": PRELOADED,
     }
     lines = ["[mutmut]"]
-    for name, values in options.items():
-        lines += [f"{name} =", *(f"    {value}" for value in values)]
+    for name, value in options.items():
+        text = value if isinstance(value, str) else "".join(f"\n    {item}" for item in value)
+        lines.append(f"{name} = {text}")
     return "\n".join([*lines, ""])
 
 
@@ -189,13 +192,12 @@ def mutmut(directory: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def place(name: str) -> tuple[str, str]:
-    """The file and the function of a mutant that mutmut calls so."""
-    found = _NAME.fullmatch(name)
+def function_of(mutant: str) -> str:
+    """The function, or the class and the method, in which a mutant of this name stands."""
+    found = _NAME.fullmatch(mutant)
     if found is None:
-        raise RunError(f"mutmut calls a mutant {name}, which is no name that we know")
-    function = f"{found['cls']}.{found['function']}" if found["cls"] else found["function"]
-    return found["module"].replace(".", "/") + ".py", function
+        raise RunError(f"a mutant is called {mutant}, which does not say where it stands")
+    return f"{found['owner']}.{found['function']}" if found["owner"] else found["function"]
 
 
 def changed_lines(diff: str) -> str:
@@ -221,7 +223,7 @@ def table(results: Results, explained: Counter[Mutant]) -> str:
     for file, counts in [*sorted(results.counts.items()), ("together", total(results.counts.values()))]:
         survived = sum(counts[result] for result in MISSED)
         reasons = known[file] if file in results.counts else known.total()
-        numbers = (counts.total(), counts["killed"], counts["timeout"], survived, reasons)
+        numbers = (counts.total(), counts["killed"], counts["timed out"], survived, reasons)
         rows.append((file, *map(str, numbers)))
     return "\n".join(f"{row[0]:32}" + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows) + "\n"
 

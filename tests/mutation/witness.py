@@ -1,8 +1,8 @@
 """A plugin of pytest that tells mutmut when tests were not run: `-p tests.mutation.witness`.
 
-mutmut takes nearly every way in which pytest can fail for a mutant noticed, so it would also take one that no
-test has met, because pytest did not find the tests. A session that ends for another reason than the outcome of
-its tests gets a status here that mutmut calls suspicious, and `run` then fails.
+mutmut takes nearly every way in which pytest can fail for a mutant noticed: it would also take one that no
+test has met, because pytest did not find the tests. A session that ends for another reason than the outcome
+of its tests gets a status here that mutmut calls suspicious, and `run` then fails.
 """
 
 import os

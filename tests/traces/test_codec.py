@@ -97,7 +97,7 @@ class TestGood:
             ("-0", -0.0),
             ("0", 0),
             ("1e10", 1e10),
-            ("1" * 5000, float("inf")),
+            ("1" * 5000, 1 << 65),
             ("null", None),
             ("[]", []),
             ('{"$set": 3}', {"$set": 3}),
@@ -138,12 +138,12 @@ class TestNoJson:
             ),
             (b'{"id": "\xff"}', "", "is not UTF-8: invalid start byte at byte 8"),
             ("{}".encode("utf-16"), "", "is not UTF-8: invalid start byte at byte 0"),
-            (b'{"id": NaN}', "", "is not JSON: it holds NaN"),
-            (b'{"id": [-Infinity]}', "", "is not JSON: it holds -Infinity"),
-            (b'{"id": {"a": 1, "b": 2, "a": 1}}', "", "names the member a twice in one object"),
+            (b'{"id": NaN}', "id", "is not JSON: it holds NaN"),
+            (b'{"id": [-Infinity]}', "id[0]", "is not JSON: it holds -Infinity"),
+            (b'{"id": {"a": 1, "b": 2, "a": 1}}', "id", "names the member a twice in one object"),
         ],
     )
-    def test_names_line_and_column_where_there_is_one(self, data: bytes, place: str, reason: str) -> None:
+    def test_names_the_place_where_there_is_one(self, data: bytes, place: str, reason: str) -> None:
         assert invalid(data) == (place, reason)
 
     @pytest.mark.parametrize("deep", ["[" * 10_000 + "]" * 10_000, '{"a":' * 10_000 + "1" + "}" * 10_000])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fallbackkeys import Errcode, Limit, Malformed, Rule, TooLarge
+from fallbackkeys import PURE, Errcode, Limit, Malformed, Rule, TooLarge
 from fallbackkeys.wire.device_keys import check_device_keys
 from tests.builders import ALICE
 
@@ -129,3 +129,17 @@ def test_the_callers_object_stays_as_it_is() -> None:
     value = device_keys()
     check_device_keys(value, ALICE)
     assert value == device_keys()
+
+
+@pytest.mark.requirement("FK-LIMIT-04")
+def test_they_are_no_larger_than_a_key_may_be() -> None:
+    value = device_keys(extra="")
+    size = len(json.dumps(value, separators=(",", ":")))
+    fits = device_keys(extra="x" * (16 * 1024 - size))
+    encoded = check_device_keys(fits, ALICE)
+    assert encoded is not None
+    assert len(encoded) == 16 * 1024
+    with pytest.raises(TooLarge) as refused:
+        check_device_keys(fits | {"extra": fits["extra"] + "x"}, ALICE)
+    assert (refused.value.limit, refused.value.actual) == (Limit.VALUE_BYTES, 16 * 1024 + 1)
+    assert check_device_keys(fits | {"extra": "x" * 20_000}, ALICE, PURE) is not None
