@@ -134,7 +134,7 @@ def claim(body: object, *, only_of: str | None = None, policy: Policy = WIRE) ->
     if not isinstance(users, dict):
         raise _invalid(ONE_TIME_KEYS, Rule.OBJECT, describe(users))
     # Counted before anything is looked at, as in an upload.
-    count = sum(max(1, len(devices)) for devices in users.values() if isinstance(devices, dict))
+    count = sum(len(devices) for devices in users.values() if isinstance(devices, dict))
     check_limit("a claim", Limit.DEVICES_IN_CLAIM, policy.max_devices_in_claim, count)
     wanted: list[Wanted] = []
     for user_id, devices in users.items():
