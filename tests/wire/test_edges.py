@@ -1,5 +1,6 @@
 """Edges of the wire: whose policy counts in a claim, and what a refusal says it found."""
 
+import json
 from typing import Any
 
 import pytest
@@ -18,7 +19,15 @@ from fallbackkeys import (
     Rule,
     TooLarge,
 )
-from fallbackkeys.wire import Answer, PendingClaim, claim_keys, decode, dialects, federation_claim_keys
+from fallbackkeys.wire import (
+    Answer,
+    PendingClaim,
+    claim_keys,
+    decode,
+    dialects,
+    federation_claim_keys,
+    parse_body,
+)
 from tests.builders import ALICE, CURVE, one_time_key, stored
 
 SERVER = "example.org"
@@ -84,6 +93,61 @@ class TestWhatARefusalNames:
         assert (refused.value.member, refused.value.rule, refused.value.found) == (member, rule, found)
         assert refused.value.errcode is Errcode.INVALID_PARAM
 
+    @pytest.mark.requirement("FK-FORM-11")
+    @pytest.mark.parametrize(
+        ("data", "found"),
+        [
+            (b"[NaN]", "NaN"),
+            (b"[-0, x]", "Expecting value at line 1, column 6"),
+            (b'"\xff"', "invalid start byte at byte 1"),
+            (rb'["%s\ud800%s"]' % (b"x" * 30, b"y" * 30), f"'{'x' * 20}\\ud800{'y' * 20}'"),
+        ],
+        ids=["constant", "syntax", "encoding", "surrogate"],
+    )
+    def test_where_bytes_are_no_json(self, data: bytes, found: str) -> None:
+        with pytest.raises(Malformed) as refused:
+            parse_body(data)
+        assert refused.value.found == found
+
+    @pytest.mark.requirement("FK-FORM-08")
+    def test_every_list_of_a_body_is_looked_into(self) -> None:
+        with pytest.raises(Malformed) as refused:
+            parse_body(rb'[["\ud800"], ["fine"]]')
+        assert refused.value.rule is Rule.UNICODE
+
+    @pytest.mark.requirement("FK-FORM-08", "FK-FORM-11")
+    def test_a_negative_zero_is_named_as_it_stands(self) -> None:
+        key = {"key": "k", "signatures": {}, "extra": "-0"}
+        body = parse_body(json.dumps({"one_time_keys": {f"{CURVE}:a": key}}).replace('"-0"', "-0").encode())
+        with pytest.raises(Malformed, match=r"the number -0\.0"):
+            decode.upload(body, ALICE)
+
+    @pytest.mark.requirement("FK-FORM-11")
+    def test_a_name_that_no_json_parser_returns(self) -> None:
+        with pytest.raises(Malformed) as refused:
+            decode.upload({"one_time_keys": {7: "k"}}, ALICE)
+        assert refused.value.found == "the number 7"
+
+    @pytest.mark.requirement("FK-UPLOAD-18", "FK-FORM-11")
+    def test_what_stands_in_place_of_device_keys(self) -> None:
+        with pytest.raises(Malformed) as refused:
+            decode.upload({"device_keys": [1]}, ALICE)
+        assert refused.value.found == "a list of 1"
+
+    @pytest.mark.requirement("FK-UPLOAD-18", "FK-LIMIT-04")
+    def test_device_keys_are_as_small_as_the_policy_says(self) -> None:
+        keys = {
+            "user_id": ALICE.user_id,
+            "device_id": ALICE.device_id,
+            "algorithms": [],
+            "keys": {},
+            "signatures": {},
+        }
+        assert decode.upload({"device_keys": keys}, ALICE).device_keys is not None
+        with pytest.raises(TooLarge) as refused:
+            decode.upload({"device_keys": keys}, ALICE, policy=Policy(max_value_bytes=10))
+        assert refused.value.member == "device_keys"
+
     @pytest.mark.requirement("FK-FORM-11", "FK-LIMIT-01", "FK-LIMIT-05")
     def test_which_request_is_too_large(self) -> None:
         with pytest.raises(TooLarge) as refused:
@@ -101,3 +165,13 @@ class TestWhatARefusalNames:
     def test_which_names_are_no_dialects(self, names: list[str], found: str) -> None:
         with pytest.raises(Misuse, match=f", not {found}$"):
             dialects(names)
+
+
+class TestServersThatFailed:
+    @pytest.mark.requirement("FK-FED-04")
+    def test_a_failure_reads_like_an_error_response(self) -> None:
+        pending = claim_keys(stored("a"), SERVER, asking(CAROL))
+        assert isinstance(pending, PendingClaim)
+        assert pending.finish({}).body["failures"] == {
+            "remote.net": {"status": 503, "message": "No usable answer"}
+        }
