@@ -1,0 +1,115 @@
+"""What the tests of nio's clients share: a server, its clients, and the messages between them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+import vodozemac
+from aiohttp import ClientConnectionError
+from nio import (
+    AsyncClient,
+    AsyncClientConfig,
+    LoginResponse,
+    RoomKeyEvent,
+    ShareGroupSessionResponse,
+    SyncResponse,
+)
+from unpaddedbase64 import encode_base64
+
+from fallbackkeys import Device
+from tests.interop.homeserver import Homeserver
+from tests.interop.http_server import ROOM, Fault, HttpServer, serve
+
+ALICE = Device("@alice:example.org", "ALICE1")
+BOB = Device("@bob:example.org", "BOB1")
+CAROL = Device("@carol:example.org", "CAROL1")
+
+# A broken connection is the test's business: nio itself would repeat the request until it succeeds.
+CONFIG = AsyncClientConfig(max_timeouts=0)
+
+Client = TypeVar("Client", bound=AsyncClient)
+
+
+@attrs.frozen
+class World:
+    """A server, and a folder with the clients' databases."""
+
+    server: HttpServer
+    folder: Path
+    _clients: AsyncExitStack
+
+    @property
+    def homeserver(self) -> Homeserver:
+        """What is behind the server."""
+        return self.server.homeserver
+
+    async def log_in(self, device: Device, kind: type[Client]) -> Client:
+        """Start a client; after a crash it finds its database again."""
+        client: Client = kind(self.server.url, device.user_id, device.device_id, str(self.folder), CONFIG)
+        self._clients.push_async_callback(client.close)
+        assert isinstance(await client.login("password"), LoginResponse)
+        return client
+
+    async def crash_during_upload(self, client: AsyncClient, fault: Fault = Fault.ANSWER_LOST) -> None:
+        """Break the connection of the next upload, and end the client before it can do anything about it."""
+        self.server.faults["upload"].append(fault)
+        try:
+            await client.keys_upload()
+        except ClientConnectionError:
+            client.store.database.close()
+        else:
+            raise AssertionError("the upload got its answer")
+
+
+def in_a_world(folder: Path, story: Callable[[World], Awaitable[None]]) -> None:
+    """Run a story of clients against a server of its own."""
+
+    async def run() -> None:
+        async with serve(Homeserver()) as server, AsyncExitStack() as clients:
+            server.members[:] = [device.user_id for device in (ALICE, BOB, CAROL)]
+            await story(World(server, folder, clients))
+
+    asyncio.run(run())
+
+
+async def meet(client: AsyncClient) -> None:
+    """See the room, and ask for the devices of its members."""
+    assert isinstance(await client.sync(full_state=True), SyncResponse)
+    if client.should_query_keys:
+        await client.keys_query()
+
+
+async def share_room_key(sender: AsyncClient) -> str:
+    """Send the room a new room key over Olm, with claims where a session is missing; its id."""
+    await meet(sender)
+    shared = await sender.share_group_session(ROOM, ignore_unverified_devices=True)
+    assert isinstance(shared, ShareGroupSessionResponse)
+    session_id: str = sender.olm.outbound_group_sessions[ROOM].id
+    return session_id
+
+
+def send_to_unknown_key(server: Homeserver, device: Device) -> None:
+    """Send a device an Olm message on a key that it never had, as anybody can."""
+    stranger = vodozemac.Account()
+    identity = vodozemac.Curve25519PublicKey.from_base64(
+        server.device_keys[device]["keys"][f"curve25519:{device.device_id}"]
+    )
+    never_made = vodozemac.Curve25519SecretKey().public_key()
+    kind, body = stranger.create_outbound_session(identity, never_made).encrypt(b"{}").to_parts()
+    content = {
+        "algorithm": "m.olm.v1.curve25519-aes-sha2",
+        "sender_key": stranger.curve25519_key.to_base64(),
+        "ciphertext": {identity.to_base64(): {"type": kind, "body": encode_base64(body)}},
+    }
+    messages = {"messages": {device.user_id: {device.device_id: content}}}
+    server.send_to_device("@stranger:example.org", "m.room.encrypted", messages)
+
+
+async def received_room_keys(client: AsyncClient) -> list[str]:
+    """Sync; the ids of the room keys that could be decrypted."""
+    response = await client.sync()
+    assert isinstance(response, SyncResponse)
+    return [event.session_id for event in response.to_device_events if isinstance(event, RoomKeyEvent)]
