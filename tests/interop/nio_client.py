@@ -5,6 +5,7 @@ encryption, with every pre-key message judged first; the client, with syncs and 
 specs/embedding-nio.md explains each override; `example.py` runs it.
 """
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 
 import peewee
 import vodozemac
-from nio import Api, AsyncClient, KeysUploadResponse, Response, SyncResponse
+from nio import Api, AsyncClient, KeysUploadResponse, LocalProtocolError, Response, SyncResponse
 from nio.crypto import Olm
 from nio.store import DefaultStore
 from nio.store.database import use_database, use_database_atomic
@@ -135,9 +136,10 @@ class KeptOlm(Olm):
 
 
 class KeptClient(AsyncClient):
-    """nio's client. Use it as any other, with `store=KeptStore` in its configuration."""
+    """nio's client. Use it as any other; it needs a store path."""
 
     policy: ClassVar[ClientPolicy] = ON_USE
+    config: Any
     olm: Any
     store: Any
     _sync_epoch = 0
@@ -147,12 +149,12 @@ class KeptClient(AsyncClient):
         return time.time_ns() // 1_000_000
 
     def load_store(self) -> None:
-        """As nio, with the encryption above."""
-        if self.store is None:
+        """As nio, with the database and the encryption above."""
+        is_loaded = self.store is not None
+        if not is_loaded:
+            self.config = dataclasses.replace(self.config, store=KeptStore)
             super().load_store()
-            assert isinstance(self.store, KeptStore)
-            device = Device(self.user_id, self.device_id)
-            self.olm = KeptOlm(device, self.store, self.policy, self.clock)
+            self.olm = KeptOlm(Device(self.user_id, self.device_id), self.store, self.policy, self.clock)
 
     async def sync(self, *args: Any, **options: Any) -> Any:
         """As nio; what the machine knew when the request went off decides what its answer can mean."""
@@ -177,6 +179,8 @@ class KeptClient(AsyncClient):
 
     async def keys_upload(self) -> Any:
         """Upload what the machine asks for, and hand it the answer, or that there was none."""
+        if not self.should_upload_keys:
+            raise LocalProtocolError("No key upload needed.")
         kept = self.olm.kept
         upload = kept.take_upload()
         body = {} if self.olm.account.shared else self.olm.share_keys()

@@ -33,13 +33,14 @@ CONFIG = AsyncClientConfig(max_timeouts=0)
 Client = TypeVar("Client", bound=AsyncClient)
 
 
-@attrs.frozen
+@attrs.define
 class World:
     """A server, and a folder with the clients' databases."""
 
     server: HttpServer
     folder: Path
     _clients: AsyncExitStack
+    now: int = 1_700_000_000_000
 
     @property
     def homeserver(self) -> Homeserver:
@@ -59,9 +60,14 @@ class World:
         try:
             await client.keys_upload()
         except ClientConnectionError:
-            client.store.database.close()
+            crash(client)
         else:
             raise AssertionError("the upload got its answer")
+
+
+def crash(client: AsyncClient) -> None:
+    """End a client as a killed process ends: what it has not saved is lost."""
+    client.store.database.close()
 
 
 def in_a_world(folder: Path, story: Callable[[World], Awaitable[None]]) -> None:
@@ -91,18 +97,20 @@ async def share_room_key(sender: AsyncClient) -> str:
     return session_id
 
 
-def send_to_unknown_key(server: Homeserver, device: Device) -> None:
-    """Send a device an Olm message on a key that it never had, as anybody can."""
+def send_to_unknown_key(server: Homeserver, device: Device, *, body: str | None = None) -> None:
+    """Send a device an Olm message on a key that it never had, as anybody can; or another body."""
     stranger = vodozemac.Account()
     identity = vodozemac.Curve25519PublicKey.from_base64(
         server.device_keys[device]["keys"][f"curve25519:{device.device_id}"]
     )
     never_made = vodozemac.Curve25519SecretKey().public_key()
-    kind, body = stranger.create_outbound_session(identity, never_made).encrypt(b"{}").to_parts()
+    _, message = stranger.create_outbound_session(identity, never_made).encrypt(b"{}").to_parts()
     content = {
         "algorithm": "m.olm.v1.curve25519-aes-sha2",
         "sender_key": stranger.curve25519_key.to_base64(),
-        "ciphertext": {identity.to_base64(): {"type": kind, "body": encode_base64(body)}},
+        "ciphertext": {
+            identity.to_base64(): {"type": 0, "body": encode_base64(message) if body is None else body}
+        },
     }
     messages = {"messages": {device.user_id: {device.device_id: content}}}
     server.send_to_device("@stranger:example.org", "m.room.encrypted", messages)
