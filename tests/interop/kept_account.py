@@ -44,6 +44,7 @@ from fallbackkeys.client import (
     step,
 )
 
+ALGORITHMS = ("m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2")
 CURVE = "signed_curve25519"
 
 # The one way to notice a conflict: the text of the error, as matrix-rust-sdk reads it too.
@@ -107,22 +108,33 @@ class KeptAccount:
 
     # --- Uploads ---
 
+    def identity(self) -> dict[str, Any]:
+        """The signed `device_keys`: to be uploaded once."""
+        ids = {"user_id": self.device.user_id, "device_id": self.device.device_id}
+        keys = {
+            f"curve25519:{self.device.device_id}": self.account.curve25519_key.to_base64(),
+            f"ed25519:{self.device.device_id}": self.account.ed25519_key.to_base64(),
+        }
+        return {"device_keys": self._signed({**ids, "algorithms": list(ALGORITHMS), "keys": keys})}
+
     def body(self, upload: Upload) -> dict[str, Any]:
         """The signed `one_time_keys` and `fallback_keys` of an upload."""
-        kinds = {"one_time_keys": upload.keys.one_time_keys, "fallback_keys": upload.keys.fallback_keys}
+        kinds: tuple[tuple[str, Mapping[str, Mapping[str, str]], dict[str, bool]], ...] = (
+            ("one_time_keys", upload.keys.one_time_keys, {}),
+            # The flag is inside the signature: nobody can pass the key off as a one-time key.
+            ("fallback_keys", upload.keys.fallback_keys, {"fallback": True}),
+        )
         return {
             member: {
-                f"{algorithm}:{key_id}": self._signed(public, fallback=member == "fallback_keys")
+                f"{algorithm}:{key_id}": self._signed({"key": public, **flags})
                 for algorithm, ids in by_algorithm.items()
                 for key_id, public in ids.items()
             }
-            for member, by_algorithm in kinds.items()
+            for member, by_algorithm, flags in kinds
             if by_algorithm
         }
 
-    def _signed(self, public: str, *, fallback: bool) -> dict[str, Any]:
-        """A key object; a fallback key's flag is inside the signature."""
-        value: dict[str, Any] = {"key": public, "fallback": True} if fallback else {"key": public}
+    def _signed(self, value: dict[str, Any]) -> dict[str, Any]:
         signature = self.account.sign(encode_canonical_json(value)).to_base64()
         return {**value, "signatures": {self.device.user_id: {f"ed25519:{self.device.device_id}": signature}}}
 

@@ -82,16 +82,8 @@ class KeptOlm(Olm):
         return not self.account.shared or self.kept.upload is not None
 
     def share_keys(self) -> dict[str, Any]:
-        """The identity keys, as nio uploads them, but without its way of making one-time keys."""
-        keys = {f"{algorithm}:{self.device_id}": key for algorithm, key in self.account.identity_keys.items()}
-        unsigned = {
-            "algorithms": self._algorithms,
-            "device_id": self.device_id,
-            "user_id": self.user_id,
-            "keys": keys,
-        }
-        signature = {f"ed25519:{self.device_id}": self.sign_json(unsigned)}
-        return {"device_keys": {**unsigned, "signatures": {self.user_id: signature}}}
+        """The identity keys alone; nio would make one-time keys here, and only the machine may."""
+        return self.kept.identity()
 
     def handle_response(self, response: Response) -> None:
         """As nio, but an upload's answer marks nothing as published: the machine says what."""

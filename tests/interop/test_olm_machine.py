@@ -1,7 +1,8 @@
 """matrix-sdk-crypto-wasm 18.9.0, the OlmMachine of Element and others, against the server core.
 
 The first half is what a server and this library owe each other. The second half records what the library does
-that no client should; `test_avoided.py` leads the client machine into the same situations.
+that no client should; `test_vodozemac.py` and `test_nio_embedded.py` lead the client machine into the same
+situations.
 """
 
 from typing import Any
