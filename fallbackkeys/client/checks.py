@@ -5,7 +5,6 @@ return None where it is nonsense, and `step` then reports it and changes nothing
 """
 
 import enum
-import math
 from collections.abc import Iterable
 
 from fallbackkeys.client.errors import UnknownAlgorithm, UnknownRequest, WrongInput
@@ -144,7 +143,7 @@ def delay(value: object) -> int | None:
     """A delay in milliseconds, None where it is none."""
     if type(value) is int:
         return value if value >= 0 else None
-    if type(value) is float and math.isfinite(value) and value >= 0:
+    if type(value) is float and 0 <= value < float("inf"):
         return int(value)
     return None
 

@@ -1,4 +1,7 @@
-"""What the embedder tells the machine. Fields that a server wrote are taken as they came, and checked by `step`."""
+"""What the embedder tells the machine.
+
+Fields that a server wrote are taken as they came; `step` checks them.
+"""
 
 import enum
 from typing import TypeAlias
@@ -17,14 +20,6 @@ class Missing(enum.StrEnum):
     """Sliding sync (MSC4186, MSC3884): as before."""
     NO_INFORMATION = "no information"
     """A partial sync: its counts say nothing, not even those that it mentions."""
-
-
-@attrs.frozen
-class Restored:
-    """The process has started, or starts afresh: nothing asked for earlier is under way any more.
-
-    Give it after `restore`, after a `Generated` for each key that the library lists as unpublished.
-    """
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +48,15 @@ class Generated:
     """The public key, as the library writes it."""
     evicted: str | None = None
     """Fallback keys: the public key that the library dropped for it; None if it does not say."""
+
+
+@attrs.frozen(kw_only=True)
+class Restored:
+    """The state was restored, or begins with an account that is older: nothing is under way any more."""
+
+    unpublished: tuple[Generated, ...] = ()
+    """Every key that the library lists as unpublished. Known ones change nothing; others were generated just
+    before the account was written, or before there was a machine."""
 
 
 @attrs.frozen(kw_only=True)

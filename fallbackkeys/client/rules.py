@@ -106,21 +106,25 @@ def _record(state: ClientState, given: Input, now: int) -> _Done | Report:
         case inputs.UploadFailed():
             return _record_failed(state, given, now)
         case inputs.Restored():
-            return _record_restored(state, now), []
+            return _record_restored(state, given, now)
         case _:
             raise checks.no_input(given)
 
 
-def _record_restored(state: ClientState, now: int) -> ClientState:
+def _record_restored(state: ClientState, restored: inputs.Restored, now: int) -> _Done:
     """Nothing is under way any more; an upload that may have gone out has an unknown fate (FK-CLIENT-07)."""
-    algorithms = state.algorithms
+    reports: list[Output] = []
+    for made in restored.unpublished:
+        # Before anything else is decided: a fallback key that nobody knows of must not be pushed out.
+        state, reported = _record_generated(state, made, now)
+        reports += reported
     for algorithm, keys in state.algorithms.items():
         one_time = attrs.evolve(keys.one_time, pending=0)
-        algorithms = algorithms.set(algorithm, attrs.evolve(keys, one_time=one_time, rotating=False))
+        state = state.with_keys(algorithm, attrs.evolve(keys, one_time=one_time, rotating=False))
     request = state.request
     if request is not None and request.generation <= state.persisted:
         request = attrs.evolve(request, stage=Stage.UNKNOWN, sent=True, since=Moment(now), wait=0)
-    return attrs.evolve(state, algorithms=algorithms, request=request)
+    return attrs.evolve(state, request=request), reports
 
 
 def _record_sync(state: ClientState, sync: inputs.Sync) -> _Done | Report:
