@@ -12,6 +12,7 @@ from aiohttp import ClientConnectionError
 from nio import (
     AsyncClient,
     AsyncClientConfig,
+    KeysUploadResponse,
     LoginResponse,
     RoomKeyEvent,
     ShareGroupSessionResponse,
@@ -22,6 +23,7 @@ from unpaddedbase64 import encode_base64
 from fallbackkeys import Device
 from tests.interop.homeserver import Homeserver
 from tests.interop.http_server import ROOM, Fault, HttpServer, serve
+from tests.interop.nio_client import KeptClient
 
 ALICE = Device("@alice:example.org", "ALICE1")
 BOB = Device("@bob:example.org", "BOB1")
@@ -95,6 +97,31 @@ async def share_room_key(sender: AsyncClient) -> str:
     assert isinstance(shared, ShareGroupSessionResponse)
     session_id: str = sender.olm.outbound_group_sessions[ROOM].id
     return session_id
+
+
+async def log_in_kept(world: World, device: Device) -> KeptClient:
+    """Start a client that embeds the machine, and whose clock is the world's."""
+
+    class OnTime(KeptClient):
+        def clock(self) -> int:
+            return world.now
+
+    return await world.log_in(device, OnTime)
+
+
+async def settle(client: KeptClient) -> None:
+    """Sync and upload until nothing is left to upload. `sync_forever` does it too, without end."""
+    await client.sync()
+    while client.should_upload_keys:
+        assert isinstance(await client.keys_upload(), KeysUploadResponse)
+        await client.sync()
+
+
+async def settled(world: World, device: Device) -> KeptClient:
+    """A client with a full pool and a fallback key on the server."""
+    client = await log_in_kept(world, device)
+    await settle(client)
+    return client
 
 
 def send_to_unknown_key(server: Homeserver, device: Device, *, body: str | None = None) -> None:

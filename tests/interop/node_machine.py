@@ -129,17 +129,13 @@ class OlmMachine:
         assert request is not None
         self.sent(request, self.server.query(request.body).body)
 
-    def send(self, other: Device, text: str) -> None:
+    def send(self, other: Device, event_type: str, content: Mapping[str, Any]) -> None:
         """Send a message, over a new session if there is none yet."""
         missing = self.call("missing_sessions", users=[other.user_id])
         if missing is not None:
             self.sent(Request(**missing), self.server.claim(missing["body"]).body)
-        content = self.call(
-            "encrypt",
-            user=other.user_id,
-            device=other.device_id,
-            type="org.example.text",
-            content={"body": text},
+        encrypted = self.call(
+            "encrypt", user=other.user_id, device=other.device_id, type=event_type, content=content
         )
-        messages = {other.user_id: {other.device_id: content}}
+        messages = {other.user_id: {other.device_id: encrypted}}
         self.server.send_to_device(self.device.user_id, "m.room.encrypted", {"messages": messages})

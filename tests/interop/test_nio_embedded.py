@@ -11,7 +11,7 @@ from nio import AsyncClient, KeysUploadError, KeysUploadResponse
 from fallbackkeys import Device
 from fallbackkeys.client import ON_USE, Topic
 from tests.interop.homeserver import CURVE, Homeserver
-from tests.interop.http_server import Fault
+from tests.interop.http_server import ROOM, Fault
 from tests.interop.nio_client import KeptClient
 from tests.interop.nio_world import (
     ALICE,
@@ -20,37 +20,16 @@ from tests.interop.nio_world import (
     World,
     crash,
     in_a_world,
+    log_in_kept,
     received_room_keys,
     send_to_unknown_key,
+    settle,
+    settled,
     share_room_key,
 )
+from tests.interop.node_machine import Node, OlmMachine
 
 MINUTE = 60_000
-
-
-async def log_in(world: World, device: Device) -> KeptClient:
-    """Start a client whose clock is the world's."""
-
-    class OnTime(KeptClient):
-        def clock(self) -> int:
-            return world.now
-
-    return await world.log_in(device, OnTime)
-
-
-async def settle(client: KeptClient) -> None:
-    """Sync and upload until nothing is left to upload."""
-    await client.sync()
-    while client.should_upload_keys:
-        assert isinstance(await client.keys_upload(), KeysUploadResponse)
-        await client.sync()
-
-
-async def settled(world: World, device: Device) -> KeptClient:
-    """A client with a full pool and a fallback key on the server."""
-    client = await log_in(world, device)
-    await settle(client)
-    return client
 
 
 def is_served(server: Homeserver, device: Device) -> bool:
@@ -85,10 +64,10 @@ def test_a_count_of_nothing_triggers_a_refill(tmp_path: Path, counts: dict[str, 
 @pytest.mark.parametrize("fault", Fault)
 def test_after_a_crash_the_same_ids_go_with_the_same_keys(tmp_path: Path, fault: Fault) -> None:
     async def story(world: World) -> None:
-        alice = await log_in(world, ALICE)
+        alice = await log_in_kept(world, ALICE)
         await alice.sync()
         await world.crash_during_upload(alice, fault)
-        alice = await log_in(world, ALICE)
+        alice = await log_in_kept(world, ALICE)
         await settle(alice)
         bodies = [body for _, body in world.homeserver.uploads]
         assert len(bodies) == (2 if fault is Fault.ANSWER_LOST else 1)
@@ -144,11 +123,34 @@ def test_replays_are_refused_even_after_a_restart(tmp_path: Path) -> None:
         sent = await share_room_key(bob)
         captured = list(world.homeserver.inboxes[ALICE])
         assert await received_room_keys(alice) == [sent]
-        for client in (alice, await log_in(world, ALICE)):
+        for client in (alice, await log_in_kept(world, ALICE)):
             # Even a session that was lost, or thrown away, is not made a second time.
             client.olm.session_store._entries.clear()  # noqa: SLF001
             world.homeserver.inboxes[ALICE] = list(captured)
             assert await received_room_keys(client) == []
+
+    in_a_world(tmp_path, story)
+
+
+def test_an_olm_machine_reaches_it_on_keys_of_either_kind(tmp_path: Path, process: Node) -> None:
+    async def story(world: World) -> None:
+        alice = await settled(world, ALICE)
+        for device, drained in ((BOB, False), (CAROL, True)):
+            machine = OlmMachine.start(process, world.homeserver, device)
+            machine.upload()
+            machine.meet(ALICE)
+            if drained:
+                world.homeserver.drain(ALICE)
+            megolm = vodozemac.GroupSession()
+            room_key = {
+                "algorithm": "m.megolm.v1.aes-sha2",
+                "room_id": ROOM,
+                "session_id": megolm.session_id,
+                "session_key": megolm.session_key.to_base64(),
+            }
+            machine.send(ALICE, "m.room_key", room_key)
+            assert await received_room_keys(alice) == [megolm.session_id]
+        assert world.homeserver.unused(ALICE) == []
 
     in_a_world(tmp_path, story)
 
@@ -181,7 +183,7 @@ def test_a_used_one_time_key_stays_in_plain_nios_database_only(tmp_path: Path, k
 
 def test_nios_own_loop_keeps_the_device_served(tmp_path: Path) -> None:
     async def story(world: World) -> None:
-        alice = await log_in(world, ALICE)
+        alice = await log_in_kept(world, ALICE)
         loop = asyncio.ensure_future(alice.sync_forever(timeout=0, loop_sleep_time=1))
 
         async def until_served() -> None:

@@ -45,6 +45,11 @@ def sender(process: Node, alice: OlmMachine, device: Device) -> OlmMachine:
     return machine
 
 
+def write(machine: OlmMachine, text: str) -> None:
+    """Send Alice a text."""
+    machine.send(ALICE, "org.example.text", {"body": text})
+
+
 def texts(events: list[dict[str, Any]]) -> list[str]:
     """What was decrypted."""
     return [event["event"]["content"]["body"] for event in events if event["outcome"] == "decrypted"]
@@ -123,14 +128,14 @@ def test_messages_on_one_time_and_fallback_keys_decrypt(
 ) -> None:
     bob = sender(process, alice, BOB)
     carol = sender(process, alice, CAROL)
-    bob.send(ALICE, "on a one-time key")
+    write(bob, "on a one-time key")
     assert texts(alice.sync()) == ["on a one-time key"]
     fallback = server.fallback_key(ALICE)
     server.drain(ALICE)
     dave = sender(process, alice, Device("@dave:example.org", "DAVE1"))
-    carol.send(ALICE, "on the fallback key")
+    write(carol, "on the fallback key")
     assert server.unused(ALICE) == []
-    dave.send(ALICE, "on the same fallback key")
+    write(dave, "on the same fallback key")
     assert fallback is not None
     for claimed in server.claimed[-2:]:
         assert claimed == {ALICE.user_id: {ALICE.device_id: {str(fallback.name): fallback.value}}}
@@ -140,9 +145,9 @@ def test_messages_on_one_time_and_fallback_keys_decrypt(
 def test_it_refuses_replays_of_either_kind(process: Node, alice: OlmMachine, server: Homeserver) -> None:
     bob = sender(process, alice, BOB)
     carol = sender(process, alice, CAROL)
-    bob.send(ALICE, "on a one-time key")
+    write(bob, "on a one-time key")
     server.drain(ALICE)
-    carol.send(ALICE, "on the fallback key")
+    write(carol, "on the fallback key")
     captured = list(server.inboxes[ALICE])
     assert len(texts(alice.sync())) == 2
     server.inboxes[ALICE] = captured
@@ -161,7 +166,7 @@ def test_after_a_week_it_rotates_and_the_previous_key_still_decrypts(
 ) -> None:
     bob = sender(process, alice, BOB)
     server.drain(ALICE)
-    bob.send(ALICE, "on the old key")
+    write(bob, "on the old key")
     waiting = server.inboxes.pop(ALICE)
     old = server.fallback_key(ALICE)
     process.clock(START + 8 * DAY)
@@ -215,7 +220,7 @@ def test_it_marks_as_published_what_it_never_uploaded(
 
     # The next rotation evicts the only key that the server ever gave out, before anybody has the new one.
     server.drain(ALICE)
-    bob.send(ALICE, "on the key that the server has")
+    write(bob, "on the key that the server has")
     process.clock(START + 16 * DAY)
     messages = server.inboxes.pop(ALICE)
     alice.sync()
