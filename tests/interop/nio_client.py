@@ -142,8 +142,7 @@ class KeptClient(AsyncClient):
 
     def load_store(self) -> None:
         """As nio, with the database and the encryption above."""
-        is_loaded = self.store is not None
-        if not is_loaded:
+        if self.olm is None:
             self.config = dataclasses.replace(self.config, store=KeptStore)
             super().load_store()
             self.olm = KeptOlm(Device(self.user_id, self.device_id), self.store, self.policy, self.clock)
@@ -164,7 +163,7 @@ class KeptClient(AsyncClient):
                     missing=Missing.ZERO,
                     unused=body.get("device_unused_fallback_key_types"),
                     # `/sync` brings messages in portions and does not say which is the last: an empty one is.
-                    caught_up=not response.to_device_events,
+                    caught_up=not body.get("to_device", {}).get("events"),
                     started_at=self._sync_epoch,
                 )
             )

@@ -28,6 +28,7 @@ from tests.interop.nio_client import KeptClient
 ALICE = Device("@alice:example.org", "ALICE1")
 BOB = Device("@bob:example.org", "BOB1")
 CAROL = Device("@carol:example.org", "CAROL1")
+DAVE = Device("@dave:example.org", "DAVE1")
 
 # A broken connection is the test's business: nio itself would repeat the request until it succeeds.
 CONFIG = AsyncClientConfig(max_timeouts=0)
@@ -77,7 +78,7 @@ def in_a_world(folder: Path, story: Callable[[World], Awaitable[None]]) -> None:
 
     async def run() -> None:
         async with serve(Homeserver()) as server, AsyncExitStack() as clients:
-            server.members[:] = [device.user_id for device in (ALICE, BOB, CAROL)]
+            server.members[:] = [device.user_id for device in (ALICE, BOB, CAROL, DAVE)]
             await story(World(server, folder, clients))
 
     asyncio.run(run())

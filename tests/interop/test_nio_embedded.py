@@ -190,21 +190,19 @@ def test_nios_own_loop_keeps_the_device_served(tmp_path: Path) -> None:
             while not is_served(world.homeserver, ALICE):
                 assert not loop.done()
                 await asyncio.sleep(0.001)
+                if alice.olm.kept.state.request is None:
+                    world.now += 60 * MINUTE
 
         await until_served()
         for _ in range(3):
             world.homeserver.drain(ALICE)
             world.homeserver.claim_one(ALICE)
-            # Well after the last key went, and more than the preset holds the one before it.
-            world.now += 2 * ON_USE.hold
             await until_served()
         alice.stop_sync_forever()
         await loop
         uploads = [body for device, body in world.homeserver.uploads if device == ALICE]
-        assert [sum(member in body for body in uploads) for member in ("device_keys", "fallback_keys")] == [
-            1,
-            4,
-        ]
+        assert sum("device_keys" in body for body in uploads) == 1
+        assert sum("fallback_keys" in body for body in uploads) == 4
         assert sum(len(body.get("one_time_keys", {})) for body in uploads) == 4 * 50
 
     in_a_world(tmp_path, story)

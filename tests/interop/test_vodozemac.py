@@ -224,6 +224,21 @@ def test_nothing_is_made_while_an_upload_is_in_flight(alice: OlmDevice, clock: C
     assert len(on_server) == 3 * 50  # of the fixture, of the upload in flight, and of the one after it
 
 
+def test_a_late_answer_settles_the_repetition_too(alice: OlmDevice, clock: Clock) -> None:
+    alice.server.drain(alice.device)
+    clock.now += HOUR
+    alice.sync()
+    sent = alice.send()
+    assert sent is not None
+    for _ in range(2):  # given up, and asked for again
+        clock.now += HOUR
+        alice.sync()
+    upload, response = sent
+    assert alice.kept.upload == upload
+    alice.kept.answered(upload, response.status, response.body)
+    assert alice.upload() is None
+
+
 def test_what_the_list_says_decides(alice: OlmDevice, clock: Clock) -> None:
     """An unused key stays; a used one is replaced within the hour, not after a week."""
     first = fallback(alice)
