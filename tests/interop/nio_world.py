@@ -55,6 +55,7 @@ class World:
         client: Client = kind(self.server.url, device.user_id, device.device_id, str(self.folder), CONFIG)
         self._clients.push_async_callback(client.close)
         assert isinstance(await client.login("password"), LoginResponse)
+        self._clients.callback(crash, client)
         return client
 
     async def crash_during_upload(self, client: AsyncClient, fault: Fault = Fault.ANSWER_LOST) -> None:
