@@ -34,8 +34,6 @@ Not here: how long to wait (`policy`), what a moment is (`clock`), which pre-key
 
 from typing import TypeAlias
 
-import attrs
-
 from fallbackkeys.client import checks, inputs, outputs, waits
 from fallbackkeys.client.clock import Moment
 from fallbackkeys.client.errors import KeyReused
@@ -50,6 +48,11 @@ from fallbackkeys.client.state import (
     Kind,
     Request,
     Stage,
+    change_fallback_key,
+    change_keys,
+    change_one_time,
+    change_request,
+    change_state,
 )
 from fallbackkeys.persistent import Map
 
@@ -98,7 +101,7 @@ def _record(state: ClientState, given: Input, now: int) -> _Done | Report:
             return _record_prekey(state, given, now)
         case inputs.Persisted():
             checks.generation(given.generation, state)
-            return attrs.evolve(state, persisted=max(given.generation, state.persisted)), []
+            return change_state(state, persisted=max(given.generation, state.persisted)), []
         case inputs.UploadSent():
             return _record_sent(state, given, now)
         case inputs.UploadOk():
@@ -119,12 +122,12 @@ def _record_restored(state: ClientState, restored: inputs.Restored, now: int) ->
         state, reported = _record_generated(state, made, now)
         reports += reported
     for algorithm, keys in state.algorithms.items():
-        one_time = attrs.evolve(keys.one_time, pending=0)
-        state = state.with_keys(algorithm, attrs.evolve(keys, one_time=one_time, rotating=False))
+        one_time = change_one_time(keys.one_time, pending=0)
+        state = state.with_keys(algorithm, change_keys(keys, one_time=one_time, rotating=False))
     request = state.request
     if request is not None and request.generation <= state.persisted:
-        request = attrs.evolve(request, stage=Stage.UNKNOWN, sent=True, since=Moment(now), wait=0)
-    return attrs.evolve(state, request=request), reports
+        request = change_request(request, stage=Stage.UNKNOWN, sent=True, since=Moment(now), wait=0)
+    return change_state(state, request=request), reports
 
 
 def _record_sync(state: ClientState, sync: inputs.Sync) -> _Done | Report:
@@ -160,13 +163,13 @@ def _record_sync(state: ClientState, sync: inputs.Sync) -> _Done | Report:
             and current.published is not None
             and not current.handed_out
         ):
-            noted = attrs.evolve(noted, current=attrs.evolve(current, handed_out=True))
+            noted = change_keys(noted, current=change_fallback_key(current, handed_out=True))
             durable = True
         if sync.caught_up and keys.held is not None and sync.started_at >= keys.held and not keys.caught_up:
-            noted = attrs.evolve(noted, caught_up=True)
+            noted = change_keys(noted, caught_up=True)
         if noted is not keys:
             algorithms = algorithms.set(algorithm, noted)
-    after = attrs.evolve(
+    after = change_state(
         state, algorithms=algorithms, supported=supported, generation=state.generation + durable
     )
     return after, checks.unknown_algorithms(state, (*counts, *unused))
@@ -193,13 +196,13 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
         one_time = keys.one_time
         if not one_time.pending:
             reports.append(Report(topic=Topic.UNASKED_GENERATION, subject=subject))
-        one_time = attrs.evolve(
+        one_time = change_one_time(
             one_time,
             unpublished=one_time.unpublished.set(made.key_id, made.public),
             pending=max(0, one_time.pending - 1),
             memory=memory,
         )
-        return state.with_keys(made.algorithm, attrs.evolve(keys, one_time=one_time)), reports
+        return state.with_keys(made.algorithm, change_keys(keys, one_time=one_time)), reports
 
     # The library moved its current key to the previous place, and dropped what stood there. This is noted
     # even where nobody asked for it: the state mirrors the library.
@@ -208,7 +211,7 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
     expected = None if keys.previous is None else keys.previous.public
     if made.evicted not in (None, expected):
         reports.append(Report(topic=Topic.UNEXPECTED_EVICTION, subject=subject))
-    keys = attrs.evolve(
+    keys = change_keys(
         keys,
         current=FallbackKey(made.key_id, made.public),
         previous=keys.current,
@@ -235,7 +238,7 @@ def _record_prekey(state: ClientState, message: inputs.PreKey, now: int) -> _Don
                 return Report(topic=Topic.SESSION_CREATED_AGAIN, subject=subject)
             used = key.with_message(message.session, message.message, now)
             after = state.with_keys(algorithm, keys.with_fallback_key(used))
-            return attrs.evolve(after, generation=state.generation + 1), []
+            return change_state(after, generation=state.generation + 1), []
     return state, []  # a one-time key: its private half went with its first use
 
 
@@ -246,8 +249,8 @@ def _record_sent(state: ClientState, sent: inputs.UploadSent, now: int) -> _Done
     checks.sendable(request, sent.keys)
     if request.stage is not Stage.ASKED:
         return state, []
-    return attrs.evolve(
-        state, request=attrs.evolve(request, stage=Stage.SENT, sent=True, since=Moment(now))
+    return change_state(
+        state, request=change_request(request, stage=Stage.SENT, sent=True, since=Moment(now))
     ), []
 
 
@@ -261,20 +264,20 @@ def _record_ok(state: ClientState, answer: inputs.UploadOk, now: int) -> _Done |
     algorithms = state.algorithms
     for algorithm, keys in state.algorithms.items():
         # A count that the answer lacks is not known: the next sync will tell (FK-CLIENT-09).
-        one_time = attrs.evolve(keys.one_time, count=counts.get(algorithm))
+        one_time = change_one_time(keys.one_time, count=counts.get(algorithm))
         if algorithm in request.keys.one_time_keys:
-            one_time = attrs.evolve(one_time, conflicts=0)
+            one_time = change_one_time(one_time, conflicts=0)
         uploaded = request.keys.fallback_keys.get(algorithm, NO_IDS)
         algorithms = algorithms.set(
             algorithm,
-            attrs.evolve(
+            change_keys(
                 keys,
                 one_time=one_time,
                 current=keys.current and keys.current.acknowledged(uploaded, now),
                 previous=keys.previous and keys.previous.acknowledged(uploaded, now),
             ),
         )
-    after = attrs.evolve(
+    after = change_state(
         state,
         algorithms=algorithms,
         request=None,
@@ -313,8 +316,8 @@ def _record_failed(state: ClientState, answer: inputs.UploadFailed, now: int) ->
 
 def _failed(state: ClientState, request: Request, wait: int, now: int) -> ClientState:
     """The next attempt has the same keys: the server may have them already (FK-CLIENT-07)."""
-    return attrs.evolve(
-        state, request=attrs.evolve(request, stage=Stage.UNKNOWN, since=Moment(now), wait=wait)
+    return change_state(
+        state, request=change_request(request, stage=Stage.UNKNOWN, since=Moment(now), wait=wait)
     )
 
 
@@ -329,9 +332,9 @@ def _record_conflict(state: ClientState, request: Request, conflict: inputs.Conf
     algorithms = state.algorithms
     for algorithm in request.keys.one_time_keys:
         keys = algorithms[algorithm]
-        one_time = attrs.evolve(keys.one_time, conflicts=keys.one_time.conflicts + 1)
-        algorithms = algorithms.set(algorithm, attrs.evolve(keys, one_time=one_time))
-    after = attrs.evolve(state, algorithms=algorithms, request=None, generation=state.generation + 1)
+        one_time = change_one_time(keys.one_time, conflicts=keys.one_time.conflicts + 1)
+        algorithms = algorithms.set(algorithm, change_keys(keys, one_time=one_time))
+    after = change_state(state, algorithms=algorithms, request=None, generation=state.generation + 1)
     return after, [Report(topic=Topic.CONFLICT, subject=f"{conflict.algorithm}:{conflict.key_id}")]
 
 
@@ -345,15 +348,15 @@ def _end_holds(state: ClientState, now: int, asked: list[Output]) -> ClientState
         over = hold is not None and waits.over(hold, now)
         if over and keys.previous and keys.caught_up and state.policy.can_forget:
             asked.append(outputs.ForgetPreviousFallbackKey(algorithm=algorithm, public=keys.previous.public))
-            keys = attrs.evolve(keys, previous=None, held=None, caught_up=False)
-            state = attrs.evolve(state.with_keys(algorithm, keys), generation=state.generation + 1)
+            keys = change_keys(keys, previous=None, held=None, caught_up=False)
+            state = change_state(state.with_keys(algorithm, keys), generation=state.generation + 1)
         elif over and keys.held is None:
             # From here on a sync that starts, and brings every message, brings all that were sent in time.
-            state = attrs.evolve(state, epoch=state.epoch + 1)
-            state = state.with_keys(algorithm, attrs.evolve(keys, held=state.epoch))
+            state = change_state(state, epoch=state.epoch + 1)
+            state = state.with_keys(algorithm, change_keys(keys, held=state.epoch))
         elif not over and keys.held is not None:
             # A late first use, or a clock that was set back.
-            state = state.with_keys(algorithm, attrs.evolve(keys, held=None, caught_up=False))
+            state = state.with_keys(algorithm, change_keys(keys, held=None, caught_up=False))
     return state
 
 
@@ -380,11 +383,11 @@ def _form_request(state: ClientState, now: int) -> ClientState:
         return state
     for algorithm in one_time:
         keys = state.algorithms[algorithm]
-        one_time_keys = attrs.evolve(keys.one_time, unpublished=NO_IDS)
-        state = state.with_keys(algorithm, attrs.evolve(keys, one_time=one_time_keys))
+        one_time_keys = change_one_time(keys.one_time, unpublished=NO_IDS)
+        state = state.with_keys(algorithm, change_keys(keys, one_time=one_time_keys))
     generation = state.generation + 1
     request = Request(state.requests, KeySet(one_time, fallback), generation, since=Moment(now))
-    return attrs.evolve(state, request=request, requests=state.requests + 1, generation=generation)
+    return change_state(state, request=request, requests=state.requests + 1, generation=generation)
 
 
 def _send(state: ClientState, now: int, asked: list[Output]) -> ClientState:
@@ -404,8 +407,8 @@ def _send(state: ClientState, now: int, asked: list[Output]) -> ClientState:
     if not ready:
         return state
     asked.append(outputs.Upload(request=request.number, keys=request.keys))
-    request = attrs.evolve(request, stage=Stage.ASKED, attempts=request.attempts + 1, since=Moment(now))
-    return attrs.evolve(state, request=request)
+    request = change_request(request, stage=Stage.ASKED, attempts=request.attempts + 1, since=Moment(now))
+    return change_state(state, request=request)
 
 
 def _generate(state: ClientState, now: int, asked: list[Output]) -> ClientState:
@@ -420,13 +423,13 @@ def _generate(state: ClientState, now: int, asked: list[Output]) -> ClientState:
         if refill is not None and waits.over(refill, now):
             count = state.policy.target - state.at_hand(algorithm)
             asked.append(outputs.GenerateOneTimeKeys(algorithm=algorithm, count=count))
-            one_time = attrs.evolve(keys.one_time, pending=count, refilled=Moment(now))
-            after = attrs.evolve(after, one_time=one_time)
+            one_time = change_one_time(keys.one_time, pending=count, refilled=Moment(now))
+            after = change_keys(after, one_time=one_time)
         rotation = waits.rotation(state, keys)
         if rotation is not None and waits.over(rotation, now):
             evicts = None if keys.previous is None else keys.previous.public
             asked.append(outputs.GenerateFallbackKey(algorithm=algorithm, evicts=evicts))
-            after = attrs.evolve(after, rotating=True, rotated=Moment(now))
+            after = change_keys(after, rotating=True, rotated=Moment(now))
         if after is not keys:
             state = state.with_keys(algorithm, after)
     return state
