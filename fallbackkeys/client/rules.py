@@ -247,7 +247,7 @@ def _record_sent(state: ClientState, sent: inputs.UploadSent, now: int) -> _Done
     if request is None:
         return Report(topic=Topic.LATE_ANSWER, subject=f"request {sent.request}")
     checks.sendable(request, sent.keys)
-    if request.stage is not Stage.ASKED:
+    if request.stage is Stage.SENT:
         return state, []
     return change_state(
         state, request=change_request(request, stage=Stage.SENT, sent=True, since=Moment(now))

@@ -39,7 +39,8 @@ def is_well(world: World) -> bool:
     """Full pools, and a fallback key that is unused if the policy cares for use."""
     world.check()
     for algorithm in world.policy.algorithms:
-        if world.server.counts().get(algorithm, 0) < world.policy.target:
+        # At the target, or where a lie of before made the last refill smaller, above the low-water mark.
+        if world.server.counts().get(algorithm, 0) < world.policy.low_water:
             return False
         if algorithm not in world.server.state.slots:
             return False

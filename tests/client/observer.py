@@ -4,6 +4,7 @@ Two memories. `known` is what the client can know: it goes back to the last pers
 What is counted for life (which ids were sent with which keys) is never taken back.
 """
 
+import itertools
 from typing import NamedTuple
 
 from fallbackkeys.client import ClientPolicy, KeySet, Kind, Missing
@@ -55,9 +56,8 @@ class Observer:
     def waited(self, start: int, duration: int, end: int | None = None) -> bool:
         """Whether so long has passed between two readings, as far as anyone can tell (FK-CLIENT-10)."""
         shown = self.readings[start : None if end is None else end + 1]
-        progress = sum(max(0, after - before) for before, after in zip(shown, shown[1:], strict=False))
-        if progress < duration:
-            return False  # not even if every step back of the clock is taken out
+        if self.progress(shown) < duration:
+            return False
         now, moment = shown[-1], shown[0]
         if now >= moment:
             return now - moment >= duration
@@ -67,6 +67,11 @@ class Observer:
                 break
             behind.append(reading)
         return now - min(behind) >= duration
+
+    @staticmethod
+    def progress(readings: list[int]) -> int:
+        """What has passed if every step back of the clock is taken out: never less than what any rule counts."""
+        return sum(max(0, after - before) for before, after in itertools.pairwise(readings))
 
     # --- What the client knows ---
 
@@ -225,8 +230,8 @@ class Observer:
         attempts = [reading for number, reading in self.attempts if number == request]
         if attempts:
             wait = min(self.policy.retry_max, self.policy.retry_min << (len(attempts) - 1))
-            assert self.waited(attempts[-1], min(wait, self.policy.retry_max)), "uploads too often"
-        self.attempts.append((request, len(self.readings) - 1))
+            assert self.progress(self.readings[attempts[-1] :]) >= wait, "uploads too often"
+        self.attempts.append((request, len(self.readings)))  # the step that says it was sent comes next
         self.note("sent", keys=sent)
 
     def marks(self, keys: KeySet, library: Library) -> None:

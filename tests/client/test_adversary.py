@@ -100,6 +100,7 @@ class Adversary(RuleBasedStateMachine):
         assert self.world.attempt is not None
         failure = Rejected() if after is None else RateLimited(after=after)
         self.world.answers.append(UploadFailed(request=self.world.attempt.request, failure=failure))
+        self.world.attempt = None
 
     @precondition(lambda self: self.world.attempt is not None)
     @rule(data=st.data())
