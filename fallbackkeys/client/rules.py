@@ -375,9 +375,9 @@ def _form_request(state: ClientState, now: int) -> ClientState:
             one_time = one_time.set(algorithm, keys.one_time.unpublished)
         if keys.current is not None and keys.current.published is None:
             fallback = fallback.set(algorithm, Map({keys.current.key_id: keys.current.public}))
-    # After a conflict the fallback keys go first and alone, so that no one-time key can keep them back
-    # (FK-CLIENT-08).
-    if fallback and conflicts:
+    # After a conflict the fallback keys go first and alone (FK-CLIENT-08). Where everything would be marked, that
+    # is so anyway: the upload's one-time keys are given up, and none were generated meanwhile.
+    if fallback and conflicts and state.policy.per_id_publish:
         one_time = Map()
     if not one_time and not fallback:
         return state
