@@ -200,6 +200,7 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
             one_time,
             unpublished=one_time.unpublished.set(made.key_id, made.public),
             pending=max(0, one_time.pending - 1),
+            refilled=Moment(now),
             memory=memory,
         )
         return state.with_keys(made.algorithm, change_keys(keys, one_time=one_time)), reports
@@ -216,7 +217,7 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
         current=FallbackKey(made.key_id, made.public),
         previous=keys.current,
         rotating=False,
-        rotated=keys.rotated if keys.rotating else Moment(now),
+        rotated=Moment(now),
         held=None,
         caught_up=False,
         memory=memory,
@@ -423,13 +424,13 @@ def _generate(state: ClientState, now: int, asked: list[Output]) -> ClientState:
         if refill is not None and waits.over(refill, now):
             count = state.policy.target - state.at_hand(algorithm)
             asked.append(outputs.GenerateOneTimeKeys(algorithm=algorithm, count=count))
-            one_time = change_one_time(keys.one_time, pending=count, refilled=Moment(now))
+            one_time = change_one_time(keys.one_time, pending=count)
             after = change_keys(after, one_time=one_time)
         rotation = waits.rotation(state, keys)
         if rotation is not None and waits.over(rotation, now):
             evicts = None if keys.previous is None else keys.previous.public
             asked.append(outputs.GenerateFallbackKey(algorithm=algorithm, evicts=evicts))
-            after = change_keys(after, rotating=True, rotated=Moment(now))
+            after = change_keys(after, rotating=True)
         if after is not keys:
             state = state.with_keys(algorithm, after)
     return state

@@ -201,7 +201,7 @@ def _restore_algorithm(saved: Node, algorithm: str, epoch: int) -> AlgorithmKeys
     if previous is not None and (current is None or current.key_id == previous.key_id):
         _refuse(saved["previous"], "must be another key than the current one, and have a successor")
     if current is not None and keys.rotated is None:
-        _refuse(saved["rotated"], "must say when the current fallback key was asked for")
+        _refuse(saved["rotated"], "must say when the current fallback key was generated")
     if keys.held is not None and previous is None:
         _refuse(saved["held"], "is about a previous key, of which there is none")
     if keys.caught_up and keys.held is None:

@@ -46,7 +46,7 @@ class OneTimeKeys:
     count: int | None = None
     """How many the server has, as far as it is known."""
     refilled: Moment | None = None
-    """When keys were last asked for."""
+    """When one was last generated."""
     conflicts: int = 0
     """Uploads in a row that the server refused because of one of these keys."""
     memory: Memory = NOTHING_REMEMBERED
@@ -107,7 +107,7 @@ class AlgorithmKeys:
     rotating: bool = False
     """Whether a new fallback key was asked for, and not generated yet."""
     rotated: Moment | None = None
-    """When one was last asked for."""
+    """When the current fallback key was generated."""
     held: int | None = None
     """The epoch since which the previous key has been held long enough."""
     caught_up: bool = False

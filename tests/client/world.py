@@ -104,15 +104,15 @@ class World:
         match output:
             case GenerateOneTimeKeys(algorithm=algorithm, count=count):
                 self.observer.generates_one_time_keys(algorithm, count, asked)
-                self.observer.note("refill", algorithm=algorithm, reading=asked)
                 for _ in range(count):
                     self.generate(Kind.ONE_TIME, algorithm)
+                self.observer.note("refill", algorithm=algorithm)
             case GenerateFallbackKey(algorithm=algorithm, evicts=evicts):
                 held = self.library.fallback.get(algorithm, [])
                 self.observer.generates_fallback_key(algorithm, asked, held)
                 assert evicts == (held[1][3] if held[1:] else None)
-                self.observer.note("fallback", algorithm=algorithm, reading=asked)
                 self.generate(Kind.FALLBACK, algorithm)
+                self.observer.note("fallback", algorithm=algorithm)
             case Persist(generation=generation):
                 self.disk = (save(self.state), self.library.copy())
                 self.observer.persisted(self.library)
