@@ -25,7 +25,7 @@ def setters(cls: type[attrs.AttrsInstance]) -> tuple[Callable[[object, object], 
 def changer(cls: type[_T]) -> Callable[..., _T]:
     """For a slotted class of at least two fields: `(instance, **changes)`, the same with other values.
 
-    As `attrs.evolve`, but without validators, converters and `__attrs_post_init__`: for classes that have none.
+    As `attrs.evolve`, but without validators, converters and `__attrs_post_init__`: for classes without them.
     """
     names = [field.name for field in attrs.fields(cls)]
     places = {name: place for place, name in enumerate(names)}

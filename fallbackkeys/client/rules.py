@@ -4,9 +4,10 @@ Nothing here reads a clock, a store or a socket, and no private key is ever here
 input and the reading of their clock, and get back a new state and what is to be done. The same state, input
 and reading always give the same result (FK-CLIENT-12).
 
-Theory of operation. For each algorithm a device has one-time keys, which are kept between a low-water mark and
-a target, and at most two fallback keys whose private halves the crypto library holds: the *current* one, which
-the server hands out, and the *previous* one, for messages that are still under way. The life of a fallback key:
+Theory of operation. For each algorithm a device has one-time keys, which are kept between a low-water mark
+and a target, and at most two fallback keys whose private halves the crypto library holds: the *current* one,
+which the server hands out, and the *previous* one, for messages that are still under way. The life of a
+fallback key:
 
     generated → in a request → acknowledged → (used, or old) → previous → held long enough → forgotten
 
@@ -23,13 +24,12 @@ Each arrow waits for the one before it, because each protects against a loss tha
   exact without a clock: the embedder notes the epoch when it sends a sync off (FK-CLIENT-02, FK-CLIENT-04).
 
 A step has two halves. First the input becomes facts: `_record` notes what it says, or refuses it. Then
-decisions follow from facts alone, in a fixed order, whatever the input was: end holds, form an upload, send
-what may be sent, ask for keys. So a lost input delays a decision to the next step, and never loses it.
+decisions follow from facts alone, in a fixed order, whatever the input was. So a lost input delays a decision
+to the next step, and never loses it. Misuse by the embedder raises, nonsense from the server is a single
+`Report`, and neither changes anything (FK-CLIENT-13).
 
-Refusals change nothing: misuse by the embedder raises, nonsense from the server is a single `Report`
-(FK-CLIENT-13).
-
-Not here: how long to wait (`policy`), what a moment is (`clock`), which pre-key message is a replay (`replay`).
+Not here: how long to wait (`policy`, `waits`), what a moment is (`clock`), what is nonsense (`checks`), which
+pre-key message is a replay (`replay`).
 """
 
 from typing import TypeAlias
@@ -43,12 +43,10 @@ from fallbackkeys.client.outputs import Output, Report, Stepped, Topic
 from fallbackkeys.client.policy import DAY
 from fallbackkeys.client.state import (
     ClientState,
-    FallbackKey,
     KeySet,
     Kind,
     Request,
     Stage,
-    change_fallback_key,
     change_keys,
     change_one_time,
     change_request,
@@ -88,7 +86,7 @@ def step(state: ClientState, given: Input, *, now: int) -> Stepped:
 # --- Facts ---
 
 
-def _record(state: ClientState, given: Input, now: int) -> _Done | Report:
+def _record(state: ClientState, given: Input, now: int) -> _Done | Report:  # noqa: PLR0911 - one per input
     """Note what an input says; a report means that it was refused."""
     match given:
         case inputs.Tick():
@@ -152,19 +150,10 @@ def _record_sync(state: ClientState, sync: inputs.Sync) -> _Done | Report:
         if fresh and sync.missing is not Missing.NO_INFORMATION:
             missing = 0 if sync.missing is Missing.ZERO else keys.one_time.count
             noted = noted.with_count(counts.get(algorithm, missing))
-        # Not listed means handed out, or unknown to the server; `[]` and `[other]` say the same (FK-CLIENT-05).
-        # A key that is not acknowledged yet is none of the server's business.
-        current = keys.current
-        if (
-            fresh
-            and sync.unused is not None
-            and algorithm not in unused
-            and current is not None
-            and current.published is not None
-            and not current.handed_out
-        ):
-            noted = change_keys(noted, current=change_fallback_key(current, handed_out=True))
-            durable = True
+        # Not listed means handed out, or lost: `[]` and `[other]` say the same (FK-CLIENT-05).
+        if fresh and sync.unused is not None and algorithm not in unused:
+            noted = noted.handed_out()
+            durable = durable or noted.current is not keys.current
         if sync.caught_up and keys.held is not None and sync.started_at >= keys.held and not keys.caught_up:
             noted = change_keys(noted, caught_up=True)
         if noted is not keys:
@@ -193,16 +182,9 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
     reports: list[Output] = []
 
     if made.kind is Kind.ONE_TIME:
-        one_time = keys.one_time
-        if not one_time.pending:
+        if not keys.one_time.pending:
             reports.append(Report(topic=Topic.UNASKED_GENERATION, subject=subject))
-        one_time = change_one_time(
-            one_time,
-            unpublished=one_time.unpublished.set(made.key_id, made.public),
-            pending=max(0, one_time.pending - 1),
-            refilled=Moment(now),
-            memory=memory,
-        )
+        one_time = change_one_time(keys.one_time.with_key(made.key_id, made.public, now), memory=memory)
         return state.with_keys(made.algorithm, change_keys(keys, one_time=one_time)), reports
 
     # The library moved its current key to the previous place, and dropped what stood there. This is noted
@@ -212,16 +194,7 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
     expected = None if keys.previous is None else keys.previous.public
     if made.evicted not in (None, expected):
         reports.append(Report(topic=Topic.UNEXPECTED_EVICTION, subject=subject))
-    keys = change_keys(
-        keys,
-        current=FallbackKey(made.key_id, made.public),
-        previous=keys.current,
-        rotating=False,
-        rotated=Moment(now),
-        held=None,
-        caught_up=False,
-        memory=memory,
-    )
+    keys = change_keys(keys.with_new_fallback_key(made.key_id, made.public, now), memory=memory)
     return state.with_keys(made.algorithm, keys), reports
 
 
@@ -265,25 +238,15 @@ def _record_ok(state: ClientState, answer: inputs.UploadOk, now: int) -> _Done |
     algorithms = state.algorithms
     for algorithm, keys in state.algorithms.items():
         # A count that the answer lacks is not known: the next sync will tell (FK-CLIENT-09).
-        one_time = change_one_time(keys.one_time, count=counts.get(algorithm))
-        if algorithm in request.keys.one_time_keys:
-            one_time = change_one_time(one_time, conflicts=0)
-        uploaded = request.keys.fallback_keys.get(algorithm, NO_IDS)
-        algorithms = algorithms.set(
-            algorithm,
-            change_keys(
-                keys,
-                one_time=one_time,
-                current=keys.current and keys.current.acknowledged(uploaded, now),
-                previous=keys.previous and keys.previous.acknowledged(uploaded, now),
-            ),
-        )
+        settled = keys.acknowledged(algorithm, request.keys, now).with_count(counts.get(algorithm))
+        algorithms = algorithms.set(algorithm, settled)
+    epoch = state.epoch + 1
     after = change_state(
         state,
         algorithms=algorithms,
         request=None,
-        epoch=state.epoch + 1,
-        acknowledged=state.epoch + 1,
+        epoch=epoch,
+        acknowledged=epoch,
         generation=state.generation + 1,
     )
     # Only what the server acknowledged (FK-CLIENT-06).
@@ -349,8 +312,8 @@ def _end_holds(state: ClientState, now: int, asked: list[Output]) -> ClientState
         over = hold is not None and waits.over(hold, now)
         if over and keys.previous and keys.caught_up and state.policy.can_forget:
             asked.append(outputs.ForgetPreviousFallbackKey(algorithm=algorithm, public=keys.previous.public))
-            keys = change_keys(keys, previous=None, held=None, caught_up=False)
-            state = change_state(state.with_keys(algorithm, keys), generation=state.generation + 1)
+            rest = change_keys(keys, previous=None, held=None, caught_up=False)
+            state = change_state(state.with_keys(algorithm, rest), generation=state.generation + 1)
         elif over and keys.held is None:
             # From here on a sync that starts, and brings every message, brings all that were sent in time.
             state = change_state(state, epoch=state.epoch + 1)
@@ -376,8 +339,8 @@ def _form_request(state: ClientState, now: int) -> ClientState:
             one_time = one_time.set(algorithm, keys.one_time.unpublished)
         if keys.current is not None and keys.current.published is None:
             fallback = fallback.set(algorithm, Map({keys.current.key_id: keys.current.public}))
-    # After a conflict the fallback keys go first and alone (FK-CLIENT-08). Where everything would be marked, that
-    # is so anyway: the upload's one-time keys are given up, and none were generated meanwhile.
+    # After a conflict the fallback keys go first and alone (FK-CLIENT-08). Where everything would be marked,
+    # that is so anyway: the upload's one-time keys are given up, and none were generated meanwhile.
     if fallback and conflicts and state.policy.per_id_publish:
         one_time = Map()
     if not one_time and not fallback:
@@ -413,8 +376,9 @@ def _send(state: ClientState, now: int, asked: list[Output]) -> ClientState:
 
 
 def _generate(state: ClientState, now: int, asked: list[Output]) -> ClientState:
-    """Ask for the keys that are missing. Not while an upload is under way: its answer would mark them
-    published in a library that marks all it holds (FK-CLIENT-06).
+    """Ask for the keys that are missing.
+
+    Not while an upload is under way: its answer would mark them in a library that marks all (FK-CLIENT-06).
     """
     if state.request is not None and not state.policy.per_id_publish:
         return state

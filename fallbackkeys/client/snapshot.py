@@ -12,10 +12,10 @@ Format 1:
         "current": key or null, "previous": key or null, "rotating": false, "rotated": moment or null,
         "held": 2 or null, "caught_up": false, "memory": [ids, ids]}}}
 
-`ids` is an object of key ids and public keys; a `moment` is a reading of the clock; a `key` has the members of
-`FallbackKey`. Three things are not part of it. The policy is the embedder's to give. What is persisted is the
-snapshot itself. And how far the clock has fallen behind a moment begins anew after a restart: nobody knows
-where the clock has been in between. A member that the format does not name is an error.
+`ids` is an object of key ids and public keys, a `moment` is a reading of the clock, a `key` has the members
+of `FallbackKey`. Three things are not part of it. The policy is the embedder's to give. What is persisted is
+the snapshot itself. And how far the clock has fallen behind a moment begins anew after a restart: nobody
+knows where the clock has been in between. A member that the format does not name is an error.
 """
 
 import json

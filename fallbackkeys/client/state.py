@@ -51,6 +51,15 @@ class OneTimeKeys:
     """Uploads in a row that the server refused because of one of these keys."""
     memory: Memory = NOTHING_REMEMBERED
 
+    def with_key(self, key_id: str, public: str, now: int) -> "OneTimeKeys":
+        """The same after a key was generated."""
+        return change_one_time(
+            self,
+            unpublished=self.unpublished.set(key_id, public),
+            pending=max(0, self.pending - 1),
+            refilled=Moment(now),
+        )
+
     def seen(self, now: int) -> "OneTimeKeys":
         """The same after a reading of the clock."""
         refilled = _seen(self.refilled, now)
@@ -119,6 +128,35 @@ class AlgorithmKeys:
     def fallback_keys(self) -> tuple[FallbackKey, ...]:
         """Those whose private halves the library holds: two at most (FK-CLIENT-01)."""
         return tuple(key for key in (self.current, self.previous) if key is not None)
+
+    def with_new_fallback_key(self, key_id: str, public: str, now: int) -> "AlgorithmKeys":
+        """The same after a fallback key was generated: the others moved back, and the last fell out."""
+        return change_keys(
+            self,
+            current=FallbackKey(key_id, public),
+            previous=self.current,
+            rotating=False,
+            rotated=Moment(now),
+            held=None,
+            caught_up=False,
+        )
+
+    def handed_out(self) -> "AlgorithmKeys":
+        """The same after the server did not list the current key; if it has that, somebody was given it."""
+        current = self.current
+        if current is None or current.published is None or current.handed_out:
+            return self
+        return change_keys(self, current=change_fallback_key(current, handed_out=True))
+
+    def acknowledged(self, algorithm: str, uploaded: KeySet, now: int) -> "AlgorithmKeys":
+        """The same after an upload was acknowledged."""
+        one_time = self.one_time
+        if algorithm in uploaded.one_time_keys:
+            one_time = change_one_time(one_time, conflicts=0)
+        ids = uploaded.fallback_keys.get(algorithm, NO_IDS)
+        current = None if self.current is None else self.current.acknowledged(ids, now)
+        previous = None if self.previous is None else self.previous.acknowledged(ids, now)
+        return change_keys(self, one_time=one_time, current=current, previous=previous)
 
     def with_fallback_key(self, key: FallbackKey) -> "AlgorithmKeys":
         """The same with a fallback key in the place of the one with its id."""

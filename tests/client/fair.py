@@ -24,7 +24,9 @@ def run(world: World) -> None:
             world.now = max(world.now + 1, world.wake_at or 0)
             world.give(Tick())
             world.settle()
-    raise AssertionError("FK-CLIENT-14: all is not well", world.server.counts(), world.server.unused(), world.state)
+    raise AssertionError(
+        "FK-CLIENT-14: all is not well", world.server.counts(), world.server.unused(), world.state
+    )
 
 
 def drain(world: World) -> None:

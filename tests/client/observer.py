@@ -5,14 +5,14 @@ What is counted for life (which ids were sent with which keys) is never taken ba
 """
 
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fallbackkeys.client import ClientPolicy, KeySet, Kind, Missing
 from tests.client.library import Library, Name, names
 
 
 class Event(NamedTuple):
-    """Something the client knows; `seq` orders everything, `reading` is an index into the clock's readings."""
+    """Something the client knows; `seq` orders everything, `reading` is an index into the clock's."""
 
     what: str
     seq: int
@@ -70,18 +70,18 @@ class Observer:
 
     @staticmethod
     def progress(readings: list[int]) -> int:
-        """What has passed if every step back of the clock is taken out: never less than what any rule counts."""
+        """What has passed if every step back is taken out: never less than what any rule counts."""
         return sum(max(0, after - before) for before, after in itertools.pairwise(readings))
 
     # --- What the client knows ---
 
-    def note(self, what: str, **fields: object) -> Event:
+    def note(self, what: str, **fields: Any) -> Event:
         self.seq += 1
         event = Event(what, self.seq, len(self.readings) - 1)._replace(**fields)
         self.known.append(event)
         return event
 
-    def latest(self, what: str, **fields: object) -> Event | None:
+    def latest(self, what: str, **fields: Any) -> Event | None:
         for event in reversed(self.known):
             if event.what == what and all(getattr(event, name) == value for name, value in fields.items()):
                 return event
@@ -118,7 +118,7 @@ class Observer:
         assert acknowledged is not None, "FK-CLIENT-01"
         if held[1:]:
             assert not self.policy.can_forget, "FK-CLIENT-02: it should have been forgotten first"
-            self.evicts(algorithm, held, asked)
+            self.evicts(held, asked)
         assert self._reason(algorithm, current, acknowledged, asked), "FK-CLIENT-04, FK-CLIENT-05"
 
     def _reason(self, algorithm: str, current: Name, acknowledged: Event, asked: int) -> bool:
@@ -137,14 +137,12 @@ class Observer:
                 continue
             if event.what == "message" and event.public == current[3] and event.ok:
                 return True
-            if event.what == "sync" and event.unused is not None and algorithm not in event.unused:
-                if event.sent_seq > last_ok:
-                    return True
-        return any(
-            e.what == "message" and e.public == current[3] and e.ok for e in self.known
-        )
+            lists = event.what == "sync" and event.unused is not None
+            if lists and algorithm not in (event.unused or ()) and event.sent_seq > last_ok:
+                return True
+        return any(e.what == "message" and e.public == current[3] and e.ok for e in self.known)
 
-    def evicts(self, algorithm: str, held: list[Name], asked: int) -> None:
+    def evicts(self, held: list[Name], asked: int) -> None:
         """A private half is about to go (FK-CLIENT-02)."""
         assert len(held) == 2
         successor = self.acknowledged(held[0][3])
@@ -154,7 +152,8 @@ class Observer:
 
         def over(at: int) -> bool:
             return all(
-                moment.reading <= at and self.waited(moment.reading, self.policy.hold, at) for moment in moments
+                moment.reading <= at and self.waited(moment.reading, self.policy.hold, at)
+                for moment in moments
             )
 
         assert over(asked), "FK-CLIENT-02: hold"

@@ -65,7 +65,9 @@ def a_sync(**changes: Any) -> Sync:
 
 
 def made(**changes: Any) -> Generated:
-    return attrs.evolve(Generated(kind=Kind.ONE_TIME, algorithm=ONE, key_id="new", public="newkey"), **changes)
+    return attrs.evolve(
+        Generated(kind=Kind.ONE_TIME, algorithm=ONE, key_id="new", public="newkey"), **changes
+    )
 
 
 def prekey(**changes: Any) -> PreKey:
@@ -156,21 +158,22 @@ BAD_COUNTS = [
     {ONE: -1}, {ONE: True}, {ONE: 1.0}, {ONE: "3"}, {ONE: None}, {3: 3}, [3], "3", 3, {ONE: math.nan},
 ]  # fmt: skip
 
+BAD_LISTS: list[Any] = [{}, ONE, [1], [None], [[ONE]], True]
+BAD_DELAYS: list[Any] = [-1, -0.5, math.nan, math.inf, None, "5", True, []]
+BAD_CONFLICTS: list[tuple[Any, Any]] = [(ONE, "never"), (OTHER, "AAA0"), ("unheard_of", "AAA0"), (None, [])]
+
 NONSENSE: list[tuple[Input, Topic]] = [
     *((a_sync(counts=counts), Topic.BAD_COUNTS) for counts in BAD_COUNTS),
     *((a_sync(counts=counts, missing=Missing.UNCHANGED), Topic.BAD_COUNTS) for counts in BAD_COUNTS),
     *((UploadOk(request=0, counts=counts), Topic.BAD_COUNTS) for counts in BAD_COUNTS),
-    *((a_sync(unused=unused), Topic.BAD_UNUSED_TYPES) for unused in ({}, ONE, [1], [None], [[ONE]], True)),
-    *(
-        (UploadFailed(request=0, failure=RateLimited(after=after)), Topic.BAD_DELAY)
-        for after in (-1, -0.5, math.nan, math.inf, None, "5", True, [])
-    ),
+    *((a_sync(unused=unused), Topic.BAD_UNUSED_TYPES) for unused in BAD_LISTS),
+    *((UploadFailed(request=0, failure=RateLimited(after=after)), Topic.BAD_DELAY) for after in BAD_DELAYS),
     *(
         (
             UploadFailed(request=0, failure=Conflict(algorithm=algorithm, key_id=key_id)),
             Topic.BAD_CONFLICT,
         )
-        for algorithm, key_id in ((ONE, "never"), (OTHER, "AAA0"), ("unheard_of", "AAA0"), (None, []))
+        for algorithm, key_id in BAD_CONFLICTS
     ),
 ]
 
@@ -197,7 +200,7 @@ def test_late_answers_are_reported_and_change_nothing() -> None:
     world.answer(world.answers.pop())
     world.settle()
     failures = (OutcomeUnknown(), Rejected(), RateLimited(after=5), Conflict(algorithm=ONE, key_id="AAA0"))
-    late = [UploadOk(request=0), UploadSent(request=0, keys=keys)]
+    late: list[Input] = [UploadOk(request=0), UploadSent(request=0, keys=keys)]
     for given in [*late, *(UploadFailed(request=0, failure=failure) for failure in failures)]:
         stepped = step(world.state, given, now=world.now)
         assert stepped.state is world.state
@@ -248,7 +251,9 @@ def test_a_key_that_the_memory_has_lost_is_still_known_while_it_is_unpublished()
 def test_an_eviction_that_nobody_expected_is_reported() -> None:
     world = sending()
     given = made(kind=Kind.FALLBACK, key_id="AAA9", public="unasked", evicted="unheard of")
-    topics = [output.topic for output in step(world.state, given, now=0).outputs if isinstance(output, Report)]
+    topics = [
+        output.topic for output in step(world.state, given, now=0).outputs if isinstance(output, Report)
+    ]
     assert topics == [Topic.UNASKED_GENERATION, Topic.UNEXPECTED_EVICTION]
 
 
@@ -267,4 +272,9 @@ def test_a_policy_that_cannot_be_kept(changes: dict[str, Any]) -> None:
 def test_the_ways_to_rotate() -> None:
     assert [(way.on_use, way.by_age) for way in Rotation] == [(True, False), (False, True), (True, True)]
     policy = ClientPolicy(rotation=Rotation.ON_USE, hold=0, min_interval=0)
-    assert (policy.low_water, policy.target, policy.can_forget, policy.per_id_publish) == (25, 50, False, False)
+    assert (policy.low_water, policy.target, policy.can_forget, policy.per_id_publish) == (
+        25,
+        50,
+        False,
+        False,
+    )

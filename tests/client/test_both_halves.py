@@ -1,7 +1,7 @@
 """Client and server in one world, with senders in between: what the two machines promise together.
 
-The clock is right here, and nothing is lost: what is looked at are delays. A sender may claim a key now, write
-its message later, and the client may be offline for a long time.
+The clock is right here, and nothing is lost: what is looked at are delays. A sender may claim a key now and
+write its message later, and the client may be offline for a long time.
 """
 
 import attrs
@@ -111,8 +111,8 @@ def test_no_message_within_the_promise_is_lost_and_no_private_half_outlives_it(
         composed.write(sender)
     composed.sync()
 
-    # A client that is online for a little longer than the promise holds has one private half per algorithm, if
-    # its library can forget; else it has two, whatever happens.
+    # A client that is online for a little longer than the promise holds has one private half per algorithm,
+    # if its library can forget; else it has two, whatever happens.
     for _ in range(3):
         composed.sync()
         composed.world.now += policy.hold

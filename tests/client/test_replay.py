@@ -4,13 +4,12 @@ import pytest
 
 from fallbackkeys.client import MSC2732, Moment, PreKey, Report, Topic, Verdict, judge, step
 from tests.client.policies import ONE, OTHER, small
-from tests.client.test_rules import rotated, settled
-from tests.client.world import World
+from tests.client.scenes import rotated, settled
 
 POLICY = small(MSC2732, algorithms=(ONE, OTHER))
 
 
-def read(world: World, public: str, **changes: object) -> PreKey:
+def read(public: str, **changes: object) -> PreKey:
     fields = {"session": "s1", "message": "m1", "known_session": False, "ok": True, **changes}
     return PreKey(public=public, **fields)  # type: ignore[arg-type]
 
@@ -25,15 +24,16 @@ def test_verdicts_on_a_fallback_key(place: int) -> None:
         return judge(world.state, public=public, session=session, message=message, known_session=known)
 
     assert verdict("s1", "m1") is Verdict.CREATE_SESSION
-    world.give(read(world, public))
+    world.give(read(public))
     assert verdict("s1", "m1") is Verdict.REFUSE_REPLAY
     assert verdict("s2", "m1") is Verdict.REFUSE_REPLAY
     assert verdict("s1", "m2") is Verdict.USE_KNOWN_SESSION
     assert verdict("s2", "m2") is Verdict.CREATE_SESSION
     assert verdict("s2", "m2", known=True) is Verdict.USE_KNOWN_SESSION
-    assert judge(
-        world.state, public="a one-time key", session="s1", message="m1", known_session=False
-    ) is Verdict.CREATE_SESSION
+    assert (
+        judge(world.state, public="a one-time key", session="s1", message="m1", known_session=False)
+        is Verdict.CREATE_SESSION
+    )
 
 
 @pytest.mark.requirement("FK-CLIENT-11")
@@ -52,8 +52,8 @@ def test_a_replay_that_was_accepted_all_the_same_is_reported(
 ) -> None:
     world = settled(POLICY)
     public = world.library.fallback[OTHER][0][3]
-    world.give(read(world, public))
-    stepped = step(world.state, read(world, public, **changes), now=world.now)
+    world.give(read(public))
+    stepped = step(world.state, read(public, **changes), now=world.now)
     assert [output.topic for output in stepped.outputs if isinstance(output, Report)] == (
         [] if topic is None else [topic]
     )
@@ -64,7 +64,7 @@ def test_a_replay_that_was_accepted_all_the_same_is_reported(
 def test_a_message_that_was_not_decrypted_is_no_use() -> None:
     world = settled(POLICY)
     public = world.library.fallback[ONE][0][3]
-    for message in (read(world, public, ok=False), read(world, "a one-time key")):
+    for message in (read(public, ok=False), read("a one-time key")):
         stepped = step(world.state, message, now=world.now)
         assert stepped.state == world.state
         assert stepped.outputs == ()

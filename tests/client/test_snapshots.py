@@ -12,9 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fallbackkeys import SnapshotError
-from fallbackkeys.client import MSC2732, ClientPolicy, ClientState, Generated, Kind, Restored, restore, save, step
+from fallbackkeys.client import (
+    MSC2732,
+    ClientPolicy,
+    ClientState,
+    Generated,
+    Kind,
+    Restored,
+    restore,
+    save,
+    step,
+)
 from tests.client.policies import ONE, OTHER, small
-from tests.client.test_rules import rotated, use_up
+from tests.client.scenes import rotated, use_up
 from tests.client.world import World
 
 POLICY = small(MSC2732)
@@ -99,9 +109,13 @@ def changed(path: tuple[str | int, ...], change: Callable[[Any], None]) -> str:
 
 
 @pytest.mark.requirement("FK-CLIENT-15")
-@pytest.mark.parametrize("path", [path for path in paths(DOCUMENT) if isinstance(at(DOCUMENT, path), dict)], ids=str)
+@pytest.mark.parametrize(
+    "path", [path for path in paths(DOCUMENT) if isinstance(at(DOCUMENT, path), dict)], ids=str
+)
 def test_unknown_members_are_refused(path: tuple[str | int, ...]) -> None:
-    ids = {"unpublished", "memory", "one_time_keys", "fallback_keys", "algorithms"} & {str(key) for key in path}
+    ids = {"unpublished", "memory", "one_time_keys", "fallback_keys", "algorithms"} & {
+        str(key) for key in path
+    }
     if ids and path[-1] not in (ONE, OTHER, "one_time"):
         unknown: Any = {"a:b": "no id"}
     else:
@@ -116,7 +130,9 @@ def test_a_wrong_type_anywhere_is_refused_or_harmless(data: st.DataObject) -> No
     """Never a half state, never another error: what is read can be saved and stepped."""
     path = data.draw(st.sampled_from(paths(DOCUMENT)[1:]))
     value = data.draw(
-        st.sampled_from([None, True, -1, 1.5, 10**400, "", "text", "a:b", "\ud800", [], [1], {}, {"a": 1}, {"": ""}])
+        st.sampled_from(
+            [None, True, -1, 1.5, 10**400, "", "text", "a:b", "\ud800", [], [1], {}, {"a": 1}, {"": ""}]
+        )
     )
     drop = data.draw(st.booleans())
 
@@ -187,7 +203,7 @@ def test_a_key_in_a_request_is_not_unpublished_too() -> None:
 @pytest.mark.requirement("FK-CLIENT-15")
 @pytest.mark.parametrize("keys", [100, 1_000])
 def test_a_snapshot_is_small(keys: int) -> None:
-    """Ids and keys as vodozemac writes them: 11 and 43 characters. The memory is bounded, so more fit as well."""
+    """Ids and keys as vodozemac writes them, 11 and 43 characters. The memory is bounded, so more fit too."""
     policy = attrs.evolve(MSC2732, target=100, low_water=50)
     state = ClientState.start(policy)
     for number in range(keys):
