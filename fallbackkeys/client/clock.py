@@ -2,9 +2,9 @@
 
 A wait is measured from the reading at its start. A clock that was set back since then shows a reading before
 the start; from such readings alone no wait would ever end if the start had been read from a clock that was
-years ahead. So a moment also keeps the lowest reading seen *behind* it, and while the clock is behind, the wait
-is measured from there; once the clock is past the moment again, only the moment counts. A clock set back can
-therefore make a wait longer, never shorter (FK-CLIENT-10).
+years ahead. So a moment also keeps the lowest reading seen *behind* it, and while the clock is behind, the
+wait is measured from there; once the clock is past the moment again, only the moment counts. A clock set back
+can therefore make a wait longer, never shorter (FK-CLIENT-10).
 
 All readings and durations are integers in milliseconds.
 """

@@ -1,4 +1,7 @@
-"""What the machine asks of the embedder, to be carried out in the order given, before the next outside input."""
+"""What the machine asks of the embedder.
+
+Carry outputs out in the order given, before the next input from outside.
+"""
 
 import enum
 from typing import TypeAlias

@@ -116,5 +116,5 @@ BY_AGE = ClientPolicy(rotation=Rotation.BY_AGE, hold=7 * DAY, min_interval=7 * D
 stays in use for up to a week."""
 
 MSC4081 = ClientPolicy(rotation=Rotation.ON_USE_OR_BY_AGE, hold=30 * DAY, min_interval=DAY, max_age=30 * DAY)
-"""The draft of MSC4081, where other servers keep copies of the key: the previous half is kept for 30 days, and
-use is learnt from messages. The longest replay window."""
+"""The draft of MSC4081, where other servers keep copies of the key: the previous half is kept for 30
+days, and use is learnt from messages too. The longest replay window."""

@@ -4,9 +4,10 @@ Nothing here reads a clock, a store or a socket, and no private key is ever here
 input and the reading of their clock, and get back a new state and what is to be done. The same state, input
 and reading always give the same result (FK-CLIENT-12).
 
-Theory of operation. For each algorithm a device has one-time keys, which are kept between a low-water mark and
-a target, and at most two fallback keys whose private halves the crypto library holds: the *current* one, which
-the server hands out, and the *previous* one, for messages that are still under way. The life of a fallback key:
+Theory of operation. For each algorithm a device has one-time keys, which are kept between a low-water mark
+and a target, and at most two fallback keys whose private halves the crypto library holds: the *current* one,
+which the server hands out, and the *previous* one, for messages that are still under way. The life of a
+fallback key:
 
     generated → in a request → acknowledged → (used, or old) → previous → held long enough → forgotten
 
@@ -23,18 +24,15 @@ Each arrow waits for the one before it, because each protects against a loss tha
   exact without a clock: the embedder notes the epoch when it sends a sync off (FK-CLIENT-02, FK-CLIENT-04).
 
 A step has two halves. First the input becomes facts: `_record` notes what it says, or refuses it. Then
-decisions follow from facts alone, in a fixed order, whatever the input was: end holds, form an upload, send
-what may be sent, ask for keys. So a lost input delays a decision to the next step, and never loses it.
+decisions follow from facts alone, in a fixed order, whatever the input was. So a lost input delays a decision
+to the next step, and never loses it. Misuse by the embedder raises, nonsense from the server is a single
+`Report`, and neither changes anything (FK-CLIENT-13).
 
-Refusals change nothing: misuse by the embedder raises, nonsense from the server is a single `Report`
-(FK-CLIENT-13).
-
-Not here: how long to wait (`policy`), what a moment is (`clock`), which pre-key message is a replay (`replay`).
+Not here: how long to wait (`policy`, `waits`), what a moment is (`clock`), what is nonsense (`checks`), which
+pre-key message is a replay (`replay`).
 """
 
 from typing import TypeAlias
-
-import attrs
 
 from fallbackkeys.client import checks, inputs, outputs, waits
 from fallbackkeys.client.clock import Moment
@@ -45,11 +43,14 @@ from fallbackkeys.client.outputs import Output, Report, Stepped, Topic
 from fallbackkeys.client.policy import DAY
 from fallbackkeys.client.state import (
     ClientState,
-    FallbackKey,
     KeySet,
     Kind,
     Request,
     Stage,
+    change_keys,
+    change_one_time,
+    change_request,
+    change_state,
 )
 from fallbackkeys.persistent import Map
 
@@ -85,7 +86,7 @@ def step(state: ClientState, given: Input, *, now: int) -> Stepped:
 # --- Facts ---
 
 
-def _record(state: ClientState, given: Input, now: int) -> _Done | Report:
+def _record(state: ClientState, given: Input, now: int) -> _Done | Report:  # noqa: PLR0911 - one per input
     """Note what an input says; a report means that it was refused."""
     match given:
         case inputs.Tick():
@@ -98,7 +99,7 @@ def _record(state: ClientState, given: Input, now: int) -> _Done | Report:
             return _record_prekey(state, given, now)
         case inputs.Persisted():
             checks.generation(given.generation, state)
-            return attrs.evolve(state, persisted=max(given.generation, state.persisted)), []
+            return change_state(state, persisted=max(given.generation, state.persisted)), []
         case inputs.UploadSent():
             return _record_sent(state, given, now)
         case inputs.UploadOk():
@@ -119,12 +120,12 @@ def _record_restored(state: ClientState, restored: inputs.Restored, now: int) ->
         state, reported = _record_generated(state, made, now)
         reports += reported
     for algorithm, keys in state.algorithms.items():
-        one_time = attrs.evolve(keys.one_time, pending=0)
-        state = state.with_keys(algorithm, attrs.evolve(keys, one_time=one_time, rotating=False))
+        one_time = change_one_time(keys.one_time, pending=0)
+        state = state.with_keys(algorithm, change_keys(keys, one_time=one_time, rotating=False))
     request = state.request
     if request is not None and request.generation <= state.persisted:
-        request = attrs.evolve(request, stage=Stage.UNKNOWN, sent=True, since=Moment(now), wait=0)
-    return attrs.evolve(state, request=request), reports
+        request = change_request(request, stage=Stage.UNKNOWN, sent=True, since=Moment(now), wait=0)
+    return change_state(state, request=request), reports
 
 
 def _record_sync(state: ClientState, sync: inputs.Sync) -> _Done | Report:
@@ -149,24 +150,15 @@ def _record_sync(state: ClientState, sync: inputs.Sync) -> _Done | Report:
         if fresh and sync.missing is not Missing.NO_INFORMATION:
             missing = 0 if sync.missing is Missing.ZERO else keys.one_time.count
             noted = noted.with_count(counts.get(algorithm, missing))
-        # Not listed means handed out, or unknown to the server; `[]` and `[other]` say the same (FK-CLIENT-05).
-        # A key that is not acknowledged yet is none of the server's business.
-        current = keys.current
-        if (
-            fresh
-            and sync.unused is not None
-            and algorithm not in unused
-            and current is not None
-            and current.published is not None
-            and not current.handed_out
-        ):
-            noted = attrs.evolve(noted, current=attrs.evolve(current, handed_out=True))
-            durable = True
+        # Not listed means handed out, or lost: `[]` and `[other]` say the same (FK-CLIENT-05).
+        if fresh and sync.unused is not None and algorithm not in unused:
+            noted = noted.handed_out()
+            durable = durable or noted.current is not keys.current
         if sync.caught_up and keys.held is not None and sync.started_at >= keys.held and not keys.caught_up:
-            noted = attrs.evolve(noted, caught_up=True)
+            noted = change_keys(noted, caught_up=True)
         if noted is not keys:
             algorithms = algorithms.set(algorithm, noted)
-    after = attrs.evolve(
+    after = change_state(
         state, algorithms=algorithms, supported=supported, generation=state.generation + durable
     )
     return after, checks.unknown_algorithms(state, (*counts, *unused))
@@ -190,16 +182,10 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
     reports: list[Output] = []
 
     if made.kind is Kind.ONE_TIME:
-        one_time = keys.one_time
-        if not one_time.pending:
+        if not keys.one_time.pending:
             reports.append(Report(topic=Topic.UNASKED_GENERATION, subject=subject))
-        one_time = attrs.evolve(
-            one_time,
-            unpublished=one_time.unpublished.set(made.key_id, made.public),
-            pending=max(0, one_time.pending - 1),
-            memory=memory,
-        )
-        return state.with_keys(made.algorithm, attrs.evolve(keys, one_time=one_time)), reports
+        one_time = change_one_time(keys.one_time.with_key(made.key_id, made.public, now), memory=memory)
+        return state.with_keys(made.algorithm, change_keys(keys, one_time=one_time)), reports
 
     # The library moved its current key to the previous place, and dropped what stood there. This is noted
     # even where nobody asked for it: the state mirrors the library.
@@ -208,16 +194,7 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
     expected = None if keys.previous is None else keys.previous.public
     if made.evicted not in (None, expected):
         reports.append(Report(topic=Topic.UNEXPECTED_EVICTION, subject=subject))
-    keys = attrs.evolve(
-        keys,
-        current=FallbackKey(made.key_id, made.public),
-        previous=keys.current,
-        rotating=False,
-        rotated=keys.rotated if keys.rotating else Moment(now),
-        held=None,
-        caught_up=False,
-        memory=memory,
-    )
+    keys = change_keys(keys.with_new_fallback_key(made.key_id, made.public, now), memory=memory)
     return state.with_keys(made.algorithm, keys), reports
 
 
@@ -235,7 +212,7 @@ def _record_prekey(state: ClientState, message: inputs.PreKey, now: int) -> _Don
                 return Report(topic=Topic.SESSION_CREATED_AGAIN, subject=subject)
             used = key.with_message(message.session, message.message, now)
             after = state.with_keys(algorithm, keys.with_fallback_key(used))
-            return attrs.evolve(after, generation=state.generation + 1), []
+            return change_state(after, generation=state.generation + 1), []
     return state, []  # a one-time key: its private half went with its first use
 
 
@@ -244,10 +221,10 @@ def _record_sent(state: ClientState, sent: inputs.UploadSent, now: int) -> _Done
     if request is None:
         return Report(topic=Topic.LATE_ANSWER, subject=f"request {sent.request}")
     checks.sendable(request, sent.keys)
-    if request.stage is not Stage.ASKED:
+    if request.stage is Stage.SENT:
         return state, []
-    return attrs.evolve(
-        state, request=attrs.evolve(request, stage=Stage.SENT, sent=True, since=Moment(now))
+    return change_state(
+        state, request=change_request(request, stage=Stage.SENT, sent=True, since=Moment(now))
     ), []
 
 
@@ -261,25 +238,15 @@ def _record_ok(state: ClientState, answer: inputs.UploadOk, now: int) -> _Done |
     algorithms = state.algorithms
     for algorithm, keys in state.algorithms.items():
         # A count that the answer lacks is not known: the next sync will tell (FK-CLIENT-09).
-        one_time = attrs.evolve(keys.one_time, count=counts.get(algorithm))
-        if algorithm in request.keys.one_time_keys:
-            one_time = attrs.evolve(one_time, conflicts=0)
-        uploaded = request.keys.fallback_keys.get(algorithm, NO_IDS)
-        algorithms = algorithms.set(
-            algorithm,
-            attrs.evolve(
-                keys,
-                one_time=one_time,
-                current=keys.current and keys.current.acknowledged(uploaded, now),
-                previous=keys.previous and keys.previous.acknowledged(uploaded, now),
-            ),
-        )
-    after = attrs.evolve(
+        settled = keys.acknowledged(algorithm, request.keys, now).with_count(counts.get(algorithm))
+        algorithms = algorithms.set(algorithm, settled)
+    epoch = state.epoch + 1
+    after = change_state(
         state,
         algorithms=algorithms,
         request=None,
-        epoch=state.epoch + 1,
-        acknowledged=state.epoch + 1,
+        epoch=epoch,
+        acknowledged=epoch,
         generation=state.generation + 1,
     )
     # Only what the server acknowledged (FK-CLIENT-06).
@@ -313,8 +280,8 @@ def _record_failed(state: ClientState, answer: inputs.UploadFailed, now: int) ->
 
 def _failed(state: ClientState, request: Request, wait: int, now: int) -> ClientState:
     """The next attempt has the same keys: the server may have them already (FK-CLIENT-07)."""
-    return attrs.evolve(
-        state, request=attrs.evolve(request, stage=Stage.UNKNOWN, since=Moment(now), wait=wait)
+    return change_state(
+        state, request=change_request(request, stage=Stage.UNKNOWN, since=Moment(now), wait=wait)
     )
 
 
@@ -329,9 +296,9 @@ def _record_conflict(state: ClientState, request: Request, conflict: inputs.Conf
     algorithms = state.algorithms
     for algorithm in request.keys.one_time_keys:
         keys = algorithms[algorithm]
-        one_time = attrs.evolve(keys.one_time, conflicts=keys.one_time.conflicts + 1)
-        algorithms = algorithms.set(algorithm, attrs.evolve(keys, one_time=one_time))
-    after = attrs.evolve(state, algorithms=algorithms, request=None, generation=state.generation + 1)
+        one_time = change_one_time(keys.one_time, conflicts=keys.one_time.conflicts + 1)
+        algorithms = algorithms.set(algorithm, change_keys(keys, one_time=one_time))
+    after = change_state(state, algorithms=algorithms, request=None, generation=state.generation + 1)
     return after, [Report(topic=Topic.CONFLICT, subject=f"{conflict.algorithm}:{conflict.key_id}")]
 
 
@@ -345,15 +312,15 @@ def _end_holds(state: ClientState, now: int, asked: list[Output]) -> ClientState
         over = hold is not None and waits.over(hold, now)
         if over and keys.previous and keys.caught_up and state.policy.can_forget:
             asked.append(outputs.ForgetPreviousFallbackKey(algorithm=algorithm, public=keys.previous.public))
-            keys = attrs.evolve(keys, previous=None, held=None, caught_up=False)
-            state = attrs.evolve(state.with_keys(algorithm, keys), generation=state.generation + 1)
+            rest = change_keys(keys, previous=None, held=None, caught_up=False)
+            state = change_state(state.with_keys(algorithm, rest), generation=state.generation + 1)
         elif over and keys.held is None:
             # From here on a sync that starts, and brings every message, brings all that were sent in time.
-            state = attrs.evolve(state, epoch=state.epoch + 1)
-            state = state.with_keys(algorithm, attrs.evolve(keys, held=state.epoch))
+            state = change_state(state, epoch=state.epoch + 1)
+            state = state.with_keys(algorithm, change_keys(keys, held=state.epoch))
         elif not over and keys.held is not None:
             # A late first use, or a clock that was set back.
-            state = state.with_keys(algorithm, attrs.evolve(keys, held=None, caught_up=False))
+            state = state.with_keys(algorithm, change_keys(keys, held=None, caught_up=False))
     return state
 
 
@@ -372,19 +339,19 @@ def _form_request(state: ClientState, now: int) -> ClientState:
             one_time = one_time.set(algorithm, keys.one_time.unpublished)
         if keys.current is not None and keys.current.published is None:
             fallback = fallback.set(algorithm, Map({keys.current.key_id: keys.current.public}))
-    # After a conflict the fallback keys go first and alone, so that no one-time key can keep them back
-    # (FK-CLIENT-08).
-    if fallback and conflicts:
+    # After a conflict the fallback keys go first and alone (FK-CLIENT-08). Where everything would be marked,
+    # that is so anyway: the upload's one-time keys are given up, and none were generated meanwhile.
+    if fallback and conflicts and state.policy.per_id_publish:
         one_time = Map()
     if not one_time and not fallback:
         return state
     for algorithm in one_time:
         keys = state.algorithms[algorithm]
-        one_time_keys = attrs.evolve(keys.one_time, unpublished=NO_IDS)
-        state = state.with_keys(algorithm, attrs.evolve(keys, one_time=one_time_keys))
+        one_time_keys = change_one_time(keys.one_time, unpublished=NO_IDS)
+        state = state.with_keys(algorithm, change_keys(keys, one_time=one_time_keys))
     generation = state.generation + 1
     request = Request(state.requests, KeySet(one_time, fallback), generation, since=Moment(now))
-    return attrs.evolve(state, request=request, requests=state.requests + 1, generation=generation)
+    return change_state(state, request=request, requests=state.requests + 1, generation=generation)
 
 
 def _send(state: ClientState, now: int, asked: list[Output]) -> ClientState:
@@ -404,13 +371,14 @@ def _send(state: ClientState, now: int, asked: list[Output]) -> ClientState:
     if not ready:
         return state
     asked.append(outputs.Upload(request=request.number, keys=request.keys))
-    request = attrs.evolve(request, stage=Stage.ASKED, attempts=request.attempts + 1, since=Moment(now))
-    return attrs.evolve(state, request=request)
+    request = change_request(request, stage=Stage.ASKED, attempts=request.attempts + 1, since=Moment(now))
+    return change_state(state, request=request)
 
 
 def _generate(state: ClientState, now: int, asked: list[Output]) -> ClientState:
-    """Ask for the keys that are missing. Not while an upload is under way: its answer would mark them
-    published in a library that marks all it holds (FK-CLIENT-06).
+    """Ask for the keys that are missing.
+
+    Not while an upload is under way: its answer would mark them in a library that marks all (FK-CLIENT-06).
     """
     if state.request is not None and not state.policy.per_id_publish:
         return state
@@ -420,13 +388,13 @@ def _generate(state: ClientState, now: int, asked: list[Output]) -> ClientState:
         if refill is not None and waits.over(refill, now):
             count = state.policy.target - state.at_hand(algorithm)
             asked.append(outputs.GenerateOneTimeKeys(algorithm=algorithm, count=count))
-            one_time = attrs.evolve(keys.one_time, pending=count, refilled=Moment(now))
-            after = attrs.evolve(after, one_time=one_time)
+            one_time = change_one_time(keys.one_time, pending=count)
+            after = change_keys(after, one_time=one_time)
         rotation = waits.rotation(state, keys)
         if rotation is not None and waits.over(rotation, now):
             evicts = None if keys.previous is None else keys.previous.public
             asked.append(outputs.GenerateFallbackKey(algorithm=algorithm, evicts=evicts))
-            after = attrs.evolve(after, rotating=True, rotated=Moment(now))
+            after = change_keys(after, rotating=True)
         if after is not keys:
             state = state.with_keys(algorithm, after)
     return state

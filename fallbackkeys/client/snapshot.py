@@ -12,9 +12,10 @@ Format 1:
         "current": key or null, "previous": key or null, "rotating": false, "rotated": moment or null,
         "held": 2 or null, "caught_up": false, "memory": [ids, ids]}}}
 
-`ids` is an object of key ids and public keys; a `moment` is `[at]` or `[at, behind]`; a `key` has the members of
-`FallbackKey`. Neither the policy nor what is persisted is part of it: the first is the embedder's to give, and
-a snapshot that can be read was persisted. A member that the format does not name is an error.
+`ids` is an object of key ids and public keys, a `moment` is a reading of the clock, a `key` has the members
+of `FallbackKey`. Three things are not part of it. The policy is the embedder's to give. What is persisted is
+the snapshot itself. And how far the clock has fallen behind a moment begins anew after a restart: nobody
+knows where the clock has been in between. A member that the format does not name is an error.
 """
 
 import json
@@ -135,9 +136,7 @@ def _save_key(key: FallbackKey) -> JSON:
 
 
 def _save_moment(moment: Moment | None) -> JSON:
-    if moment is None:
-        return None
-    return [moment.at] if moment.behind is None else [moment.at, moment.behind]
+    return None if moment is None else moment.at
 
 
 def _save_request(request: Request) -> JSON:
@@ -202,7 +201,7 @@ def _restore_algorithm(saved: Node, algorithm: str, epoch: int) -> AlgorithmKeys
     if previous is not None and (current is None or current.key_id == previous.key_id):
         _refuse(saved["previous"], "must be another key than the current one, and have a successor")
     if current is not None and keys.rotated is None:
-        _refuse(saved["rotated"], "must say when the current fallback key was asked for")
+        _refuse(saved["rotated"], "must say when the current fallback key was generated")
     if keys.held is not None and previous is None:
         _refuse(saved["held"], "is about a previous key, of which there is none")
     if keys.caught_up and keys.held is None:
@@ -332,14 +331,7 @@ def _check_pair(saved: Node, algorithm: str, key_id: str, public: str) -> None:
 def _restore_moment(saved: Node) -> Moment | None:
     if saved.value is None:
         return None
-    readings = [item.value for item in saved.elements()]
-    if not 1 <= len(readings) <= 2:  # noqa: PLR2004 - at, behind
-        _refuse(saved, "must be one or two readings")
-    if not all(type(reading) is int for reading in readings):
-        _refuse(saved, "must be integers")
-    at, behind = readings[0], readings[1] if len(readings) > 1 else None
-    assert isinstance(at, int)
-    assert behind is None or isinstance(behind, int)
-    if behind is not None and behind >= at:
-        _refuse(saved, "must be behind its first reading")
-    return Moment(at, behind)
+    reading = saved.expect(int, "a reading of the clock")
+    if isinstance(reading, bool):
+        _refuse(saved, "must be a reading of the clock, not a boolean")
+    return Moment(reading)

@@ -13,6 +13,7 @@ from fallbackkeys.client.clock import Moment
 from fallbackkeys.client.names import NO_IDS, NOTHING_REMEMBERED, Ids, Memory
 from fallbackkeys.client.policy import ClientPolicy
 from fallbackkeys.persistent import Map
+from fallbackkeys.slots import changer
 
 
 class Kind(enum.StrEnum):
@@ -45,15 +46,24 @@ class OneTimeKeys:
     count: int | None = None
     """How many the server has, as far as it is known."""
     refilled: Moment | None = None
-    """When keys were last asked for."""
+    """When one was last generated."""
     conflicts: int = 0
     """Uploads in a row that the server refused because of one of these keys."""
     memory: Memory = NOTHING_REMEMBERED
 
-    def seen(self, now: int) -> Self:
+    def with_key(self, key_id: str, public: str, now: int) -> "OneTimeKeys":
+        """The same after a key was generated."""
+        return change_one_time(
+            self,
+            unpublished=self.unpublished.set(key_id, public),
+            pending=max(0, self.pending - 1),
+            refilled=Moment(now),
+        )
+
+    def seen(self, now: int) -> "OneTimeKeys":
         """The same after a reading of the clock."""
         refilled = _seen(self.refilled, now)
-        return self if refilled is self.refilled else attrs.evolve(self, refilled=refilled)
+        return self if refilled is self.refilled else change_one_time(self, refilled=refilled)
 
 
 @attrs.frozen
@@ -73,22 +83,22 @@ class FallbackKey:
     messages: Map[str, None] = _UNUSED
     """Hashes of the pre-key messages decrypted with it."""
 
-    def seen(self, now: int) -> Self:
+    def seen(self, now: int) -> "FallbackKey":
         """The same after a reading of the clock."""
         published, first_used = _seen(self.published, now), _seen(self.first_used, now)
         if published is self.published and first_used is self.first_used:
             return self
-        return attrs.evolve(self, published=published, first_used=first_used)
+        return change_fallback_key(self, published=published, first_used=first_used)
 
-    def acknowledged(self, uploaded: Ids, now: int) -> Self:
+    def acknowledged(self, uploaded: Ids, now: int) -> "FallbackKey":
         """The same after an upload of these keys was acknowledged."""
         if self.published is not None or uploaded.get(self.key_id) != self.public:
             return self
-        return attrs.evolve(self, published=Moment(now))
+        return change_fallback_key(self, published=Moment(now))
 
-    def with_message(self, session: str, message: str, now: int) -> Self:
+    def with_message(self, session: str, message: str, now: int) -> "FallbackKey":
         """The same after a message that used it was decrypted."""
-        return attrs.evolve(
+        return change_fallback_key(
             self,
             first_used=self.first_used or Moment(now),
             sessions=self.sessions.set(session, None),
@@ -106,7 +116,7 @@ class AlgorithmKeys:
     rotating: bool = False
     """Whether a new fallback key was asked for, and not generated yet."""
     rotated: Moment | None = None
-    """When one was last asked for."""
+    """When the current fallback key was generated."""
     held: int | None = None
     """The epoch since which the previous key has been held long enough."""
     caught_up: bool = False
@@ -119,19 +129,48 @@ class AlgorithmKeys:
         """Those whose private halves the library holds: two at most (FK-CLIENT-01)."""
         return tuple(key for key in (self.current, self.previous) if key is not None)
 
-    def with_fallback_key(self, key: FallbackKey) -> Self:
+    def with_new_fallback_key(self, key_id: str, public: str, now: int) -> "AlgorithmKeys":
+        """The same after a fallback key was generated: the others moved back, and the last fell out."""
+        return change_keys(
+            self,
+            current=FallbackKey(key_id, public),
+            previous=self.current,
+            rotating=False,
+            rotated=Moment(now),
+            held=None,
+            caught_up=False,
+        )
+
+    def handed_out(self) -> "AlgorithmKeys":
+        """The same after the server did not list the current key; if it has that, somebody was given it."""
+        current = self.current
+        if current is None or current.published is None or current.handed_out:
+            return self
+        return change_keys(self, current=change_fallback_key(current, handed_out=True))
+
+    def acknowledged(self, algorithm: str, uploaded: KeySet, now: int) -> "AlgorithmKeys":
+        """The same after an upload was acknowledged."""
+        one_time = self.one_time
+        if algorithm in uploaded.one_time_keys:
+            one_time = change_one_time(one_time, conflicts=0)
+        ids = uploaded.fallback_keys.get(algorithm, NO_IDS)
+        current = None if self.current is None else self.current.acknowledged(ids, now)
+        previous = None if self.previous is None else self.previous.acknowledged(ids, now)
+        return change_keys(self, one_time=one_time, current=current, previous=previous)
+
+    def with_fallback_key(self, key: FallbackKey) -> "AlgorithmKeys":
         """The same with a fallback key in the place of the one with its id."""
         if self.current is not None and self.current.key_id == key.key_id:
-            return attrs.evolve(self, current=key)
-        return attrs.evolve(self, previous=key)
+            return change_keys(self, current=key)
+        return change_keys(self, previous=key)
 
-    def with_count(self, count: int | None) -> Self:
+    def with_count(self, count: int | None) -> "AlgorithmKeys":
         """The same with another number of one-time keys at the server."""
         if count == self.one_time.count:
             return self
-        return attrs.evolve(self, one_time=attrs.evolve(self.one_time, count=count))
+        return change_keys(self, one_time=change_one_time(self.one_time, count=count))
 
-    def seen(self, now: int) -> Self:
+    def seen(self, now: int) -> "AlgorithmKeys":
         """The same after a reading of the clock."""
         one_time, rotated = self.one_time.seen(now), _seen(self.rotated, now)
         current = None if self.current is None else self.current.seen(now)
@@ -143,7 +182,7 @@ class AlgorithmKeys:
             and previous is self.previous
         ):
             return self
-        return attrs.evolve(self, one_time=one_time, current=current, previous=previous, rotated=rotated)
+        return change_keys(self, one_time=one_time, current=current, previous=previous, rotated=rotated)
 
 
 class Stage(enum.StrEnum):
@@ -203,11 +242,11 @@ class ClientState:
         """The state of a device that has no keys yet."""
         return cls(policy, Map({algorithm: AlgorithmKeys() for algorithm in policy.algorithms}))
 
-    def with_keys(self, algorithm: str, keys: AlgorithmKeys) -> Self:
+    def with_keys(self, algorithm: str, keys: AlgorithmKeys) -> "ClientState":
         """The same with other keys of an algorithm."""
-        return attrs.evolve(self, algorithms=self.algorithms.set(algorithm, keys))
+        return change_state(self, algorithms=self.algorithms.set(algorithm, keys))
 
-    def seen(self, now: int) -> Self:
+    def seen(self, now: int) -> "ClientState":
         """The same after a reading of the clock, which every moment in it must be shown (FK-CLIENT-10)."""
         state = self
         for algorithm, keys in self.algorithms.items():
@@ -216,8 +255,8 @@ class ClientState:
                 state = state.with_keys(algorithm, shown)
         if state.request is None or state.request.since.seen(now) is state.request.since:
             return state
-        request = attrs.evolve(state.request, since=state.request.since.seen(now))
-        return attrs.evolve(state, request=request)
+        request = change_request(state.request, since=state.request.since.seen(now))
+        return change_state(state, request=request)
 
     def requested(self, algorithm: str) -> Ids:
         """The one-time keys in the upload under way."""
@@ -231,3 +270,10 @@ class ClientState:
 
 def _seen(moment: Moment | None, now: int) -> Moment | None:
     return None if moment is None else moment.seen(now)
+
+
+change_one_time = changer(OneTimeKeys)
+change_fallback_key = changer(FallbackKey)
+change_keys = changer(AlgorithmKeys)
+change_request = changer(Request)
+change_state = changer(ClientState)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from fallbackkeys import EMPTY, DeviceState, Key, OneTimeKeyConflict, Upload, claim, sync, upload
-from fallbackkeys.client import Kind, KeySet
+from fallbackkeys.client import KeySet, Kind
 
 Name = tuple[Kind, str, str, str]
 """Kind, algorithm, key id, public key."""

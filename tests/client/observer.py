@@ -4,14 +4,15 @@ Two memories. `known` is what the client can know: it goes back to the last pers
 What is counted for life (which ids were sent with which keys) is never taken back.
 """
 
-from typing import NamedTuple
+import itertools
+from typing import Any, NamedTuple
 
 from fallbackkeys.client import ClientPolicy, KeySet, Kind, Missing
 from tests.client.library import Library, Name, names
 
 
 class Event(NamedTuple):
-    """Something the client knows; `seq` orders everything, `reading` is an index into the clock's readings."""
+    """Something the client knows; `seq` orders everything, `reading` is an index into the clock's."""
 
     what: str
     seq: int
@@ -55,9 +56,8 @@ class Observer:
     def waited(self, start: int, duration: int, end: int | None = None) -> bool:
         """Whether so long has passed between two readings, as far as anyone can tell (FK-CLIENT-10)."""
         shown = self.readings[start : None if end is None else end + 1]
-        progress = sum(max(0, after - before) for before, after in zip(shown, shown[1:], strict=False))
-        if progress < duration:
-            return False  # not even if every step back of the clock is taken out
+        if self.progress(shown) < duration:
+            return False
         now, moment = shown[-1], shown[0]
         if now >= moment:
             return now - moment >= duration
@@ -68,15 +68,20 @@ class Observer:
             behind.append(reading)
         return now - min(behind) >= duration
 
+    @staticmethod
+    def progress(readings: list[int]) -> int:
+        """What has passed if every step back is taken out: never less than what any rule counts."""
+        return sum(max(0, after - before) for before, after in itertools.pairwise(readings))
+
     # --- What the client knows ---
 
-    def note(self, what: str, **fields: object) -> Event:
+    def note(self, what: str, **fields: Any) -> Event:
         self.seq += 1
         event = Event(what, self.seq, len(self.readings) - 1)._replace(**fields)
         self.known.append(event)
         return event
 
-    def latest(self, what: str, **fields: object) -> Event | None:
+    def latest(self, what: str, **fields: Any) -> Event | None:
         for event in reversed(self.known):
             if event.what == what and all(getattr(event, name) == value for name, value in fields.items()):
                 return event
@@ -113,7 +118,7 @@ class Observer:
         assert acknowledged is not None, "FK-CLIENT-01"
         if held[1:]:
             assert not self.policy.can_forget, "FK-CLIENT-02: it should have been forgotten first"
-            self.evicts(algorithm, held, asked)
+            self.evicts(held, asked)
         assert self._reason(algorithm, current, acknowledged, asked), "FK-CLIENT-04, FK-CLIENT-05"
 
     def _reason(self, algorithm: str, current: Name, acknowledged: Event, asked: int) -> bool:
@@ -132,14 +137,12 @@ class Observer:
                 continue
             if event.what == "message" and event.public == current[3] and event.ok:
                 return True
-            if event.what == "sync" and event.unused is not None and algorithm not in event.unused:
-                if event.sent_seq > last_ok:
-                    return True
-        return any(
-            e.what == "message" and e.public == current[3] and e.ok for e in self.known
-        )
+            lists = event.what == "sync" and event.unused is not None
+            if lists and algorithm not in (event.unused or ()) and event.sent_seq > last_ok:
+                return True
+        return any(e.what == "message" and e.public == current[3] and e.ok for e in self.known)
 
-    def evicts(self, algorithm: str, held: list[Name], asked: int) -> None:
+    def evicts(self, held: list[Name], asked: int) -> None:
         """A private half is about to go (FK-CLIENT-02)."""
         assert len(held) == 2
         successor = self.acknowledged(held[0][3])
@@ -149,7 +152,8 @@ class Observer:
 
         def over(at: int) -> bool:
             return all(
-                moment.reading <= at and self.waited(moment.reading, self.policy.hold, at) for moment in moments
+                moment.reading <= at and self.waited(moment.reading, self.policy.hold, at)
+                for moment in moments
             )
 
         assert over(asked), "FK-CLIENT-02: hold"
@@ -225,8 +229,8 @@ class Observer:
         attempts = [reading for number, reading in self.attempts if number == request]
         if attempts:
             wait = min(self.policy.retry_max, self.policy.retry_min << (len(attempts) - 1))
-            assert self.waited(attempts[-1], min(wait, self.policy.retry_max)), "uploads too often"
-        self.attempts.append((request, len(self.readings) - 1))
+            assert self.progress(self.readings[attempts[-1] :]) >= wait, "uploads too often"
+        self.attempts.append((request, len(self.readings)))  # the step that says it was sent comes next
         self.note("sent", keys=sent)
 
     def marks(self, keys: KeySet, library: Library) -> None:

@@ -1,5 +1,7 @@
 """The presets with waits of a few units instead of days, so that tests wander through all of them."""
 
+from typing import Any
+
 import attrs
 
 from fallbackkeys.client import BY_AGE, MSC2732, MSC4081, ON_USE, ClientPolicy
@@ -9,9 +11,9 @@ ONE, OTHER = "signed_curve25519", "signed_other"
 PRESETS = {"MSC2732": MSC2732, "ON_USE": ON_USE, "BY_AGE": BY_AGE, "MSC4081": MSC4081}
 
 
-def small(preset: ClientPolicy, **changes: object) -> ClientPolicy:
+def small(preset: ClientPolicy, **changes: Any) -> ClientPolicy:
     """A preset in the same proportions, with pools of three."""
-    scaled = {
+    scaled: dict[str, Any] = {
         name: max(1, getattr(preset, name) * 60 // (60 * 60 * 1000))
         for name in ("hold", "min_interval", "max_age")
     }

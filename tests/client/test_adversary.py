@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from fallbackkeys.client import (
     Conflict,
@@ -100,6 +106,7 @@ class Adversary(RuleBasedStateMachine):
         assert self.world.attempt is not None
         failure = Rejected() if after is None else RateLimited(after=after)
         self.world.answers.append(UploadFailed(request=self.world.attempt.request, failure=failure))
+        self.world.attempt = None
 
     @precondition(lambda self: self.world.attempt is not None)
     @rule(data=st.data())
@@ -221,4 +228,7 @@ class Adversary(RuleBasedStateMachine):
 )  # fmt: skip
 def test_the_adversary_breaks_nothing() -> None:
     examples = settings().max_examples
-    run_state_machine_as_test(Adversary, settings=settings(max_examples=examples, stateful_step_count=50, report_multiple_bugs=False))
+    run_state_machine_as_test(
+        Adversary,
+        settings=settings(max_examples=examples, stateful_step_count=50, report_multiple_bugs=False),
+    )

@@ -10,9 +10,10 @@ from fallbackkeys.client import (
     ClientPolicy,
     ClientState,
     Conflict,
+    Failure,
     ForgetPreviousFallbackKey,
-    GenerateFallbackKey,
     Generated,
+    GenerateFallbackKey,
     GenerateOneTimeKeys,
     Input,
     Kind,
@@ -104,15 +105,15 @@ class World:
         match output:
             case GenerateOneTimeKeys(algorithm=algorithm, count=count):
                 self.observer.generates_one_time_keys(algorithm, count, asked)
-                self.observer.note("refill", algorithm=algorithm, reading=asked)
                 for _ in range(count):
                     self.generate(Kind.ONE_TIME, algorithm)
+                self.observer.note("refill", algorithm=algorithm)
             case GenerateFallbackKey(algorithm=algorithm, evicts=evicts):
                 held = self.library.fallback.get(algorithm, [])
                 self.observer.generates_fallback_key(algorithm, asked, held)
                 assert evicts == (held[1][3] if held[1:] else None)
-                self.observer.note("fallback", algorithm=algorithm, reading=asked)
                 self.generate(Kind.FALLBACK, algorithm)
+                self.observer.note("fallback", algorithm=algorithm)
             case Persist(generation=generation):
                 self.disk = (save(self.state), self.library.copy())
                 self.observer.persisted(self.library)
@@ -130,7 +131,7 @@ class World:
                     self.library.mark_everything_published()
             case ForgetPreviousFallbackKey(algorithm=algorithm, public=public):
                 assert self.policy.can_forget
-                self.observer.evicts(algorithm, self.library.fallback[algorithm], asked)
+                self.observer.evicts(self.library.fallback[algorithm], asked)
                 assert self.library.forget_previous(algorithm)[3] == public
             case Report():
                 self.reports.append(output)
@@ -162,7 +163,9 @@ class World:
     def check(self) -> None:
         """What must hold at any moment: whoever is given a key by the server can be answered."""
         held = set(self.library.halves())
-        assert self.server.published() <= held, "FK-CLIENT-01: the server hands out a key without a private half"
+        assert self.server.published() <= held, (
+            "FK-CLIENT-01: the server hands out a key without a private half"
+        )
 
     # --- The process ---
 
@@ -212,6 +215,12 @@ class World:
         assert self.attempt is not None
         self.answers.append(UploadFailed(request=self.attempt.request, failure=OutcomeUnknown()))
         self.attempt = None
+
+    def refuse(self, failure: Failure) -> None:
+        """The server refuses the attempt, and says so at once."""
+        assert self.attempt is not None
+        refused, self.attempt = self.attempt, None
+        self.answer(UploadFailed(request=refused.request, failure=failure))
 
     def answer(self, answer: UploadOk | UploadFailed) -> None:
         """Give an answer: a first one or a late one, that is for the observer to say."""
