@@ -47,6 +47,7 @@ def test_it_uploads_identity_one_time_and_fallback_keys(tmp_path: Path) -> None:
     in_a_world(tmp_path, story)
 
 
+@pytest.mark.requirement("FK-CLIENT-09")
 @pytest.mark.parametrize("counts", [{CURVE: 0}, {}, None], ids=["zero", "empty", "missing"])
 def test_a_count_of_nothing_triggers_a_refill(tmp_path: Path, counts: dict[str, int] | None) -> None:
     async def story(world: World) -> None:
@@ -61,6 +62,7 @@ def test_a_count_of_nothing_triggers_a_refill(tmp_path: Path, counts: dict[str, 
     in_a_world(tmp_path, story)
 
 
+@pytest.mark.requirement("FK-CLIENT-07")
 @pytest.mark.parametrize("fault", Fault)
 def test_after_a_crash_the_same_ids_go_with_the_same_keys(tmp_path: Path, fault: Fault) -> None:
     async def story(world: World) -> None:
@@ -95,6 +97,7 @@ def test_an_unusable_message_is_passed_over(tmp_path: Path, body: str | None) ->
     in_a_world(tmp_path, story)
 
 
+@pytest.mark.requirement("FK-CLIENT-02")
 def test_two_senders_on_one_fallback_key_then_a_rotation(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         alice, bob, carol = [await settled(world, device) for device in (ALICE, BOB, CAROL)]
@@ -115,6 +118,7 @@ def test_two_senders_on_one_fallback_key_then_a_rotation(tmp_path: Path) -> None
     in_a_world(tmp_path, story)
 
 
+@pytest.mark.requirement("FK-CLIENT-11")
 def test_replays_are_refused_even_after_a_restart(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         alice = await settled(world, ALICE)
@@ -181,6 +185,7 @@ def test_a_used_one_time_key_stays_in_plain_nios_database_only(tmp_path: Path, k
     in_a_world(tmp_path, story)
 
 
+@pytest.mark.requirement("FK-CLIENT-14")
 def test_nios_own_loop_keeps_the_device_served(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         alice = await log_in_kept(world, ALICE)
@@ -208,6 +213,7 @@ def test_nios_own_loop_keeps_the_device_served(tmp_path: Path) -> None:
     in_a_world(tmp_path, story)
 
 
+@pytest.mark.requirement("FK-CLIENT-08")
 def test_it_takes_over_the_database_that_plain_nio_has_ruined(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         plain = await world.log_in(ALICE, AsyncClient)

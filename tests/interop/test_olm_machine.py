@@ -63,7 +63,7 @@ def names(body: dict[str, Any] | None, member: str) -> list[str]:
 # --- What server and library owe each other ---
 
 
-@pytest.mark.requirement("FK-UPLOAD-01", "FK-UPLOAD-02", "FK-SYNC-01")
+@pytest.mark.requirement("FK-UPLOAD-01", "FK-UPLOAD-02", "FK-SYNC-01", "FK-SYNC-02")
 def test_its_uploads_are_accepted(process: Node, server: Homeserver) -> None:
     process.clock(START)
     machine = OlmMachine.start(process, server, ALICE)
@@ -110,7 +110,7 @@ def test_a_changed_upload_is_refused(process: Node, server: Homeserver) -> None:
     assert server.counts(ALICE) == {CURVE: 0}
 
 
-@pytest.mark.requirement("FK-SYNC-01")
+@pytest.mark.requirement("FK-SYNC-02")
 def test_a_low_count_makes_it_refill(alice: OlmMachine, server: Homeserver) -> None:
     for _ in range(30):
         server.claim_one(ALICE)
@@ -122,7 +122,7 @@ def test_a_low_count_makes_it_refill(alice: OlmMachine, server: Homeserver) -> N
     assert len(names(alice.upload(), "one_time_keys")) == 50
 
 
-@pytest.mark.requirement("FK-CLAIM-01", "FK-CLAIM-02", "FK-CLAIM-03")
+@pytest.mark.requirement("FK-CLAIM-02", "FK-CLAIM-03", "FK-CLAIM-04")
 def test_messages_on_one_time_and_fallback_keys_decrypt(
     process: Node, alice: OlmMachine, server: Homeserver
 ) -> None:

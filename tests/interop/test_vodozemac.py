@@ -106,7 +106,7 @@ def test_alone_it_cannot_forget() -> None:
 # --- Kept by the machine ---
 
 
-@pytest.mark.requirement("FK-UPLOAD-10")
+@pytest.mark.requirement("FK-UPLOAD-15", "FK-CLIENT-07")
 def test_one_name_for_both_kinds_is_uploaded_and_claimed_as_two_keys(alice: OlmDevice) -> None:
     _, body = alice.server.uploads[-1]
     both = body["one_time_keys"].keys() & body["fallback_keys"].keys()
@@ -115,6 +115,7 @@ def test_one_name_for_both_kinds_is_uploaded_and_claimed_as_two_keys(alice: OlmD
     assert len(claimed) == 51
 
 
+@pytest.mark.requirement("FK-CLIENT-02")
 def test_two_senders_on_one_fallback_key_then_rotation_and_retention(alice: OlmDevice, clock: Clock) -> None:
     first = fallback(alice)
     alice.server.drain(alice.device)
@@ -146,6 +147,7 @@ def test_two_senders_on_one_fallback_key_then_rotation_and_retention(alice: OlmD
     assert alice.receive(write_on(alice, second, b"on the previous")) == b"on the previous"
 
 
+@pytest.mark.requirement("FK-CLIENT-02")
 def test_without_a_further_rotation_the_binding_keeps_the_previous_key(
     alice: OlmDevice, clock: Clock
 ) -> None:
@@ -178,6 +180,7 @@ def keep_all(_: OlmDevice) -> None:
     pass
 
 
+@pytest.mark.requirement("FK-CLIENT-11")
 @pytest.mark.parametrize("then", [keep_all, lose_sessions, reboot, rotated])
 def test_a_replay_is_refused(alice: OlmDevice, then: Callable[[OlmDevice], None]) -> None:
     alice.server.drain(alice.device)
@@ -187,6 +190,7 @@ def test_a_replay_is_refused(alice: OlmDevice, then: Callable[[OlmDevice], None]
     assert alice.receive(letter) is None
 
 
+@pytest.mark.requirement("FK-CLIENT-11")
 def test_a_replay_after_the_key_is_gone_is_refused_by_the_library(alice: OlmDevice) -> None:
     alice.server.drain(alice.device)
     letter = write(alice, b"once")
@@ -198,6 +202,7 @@ def test_a_replay_after_the_key_is_gone_is_refused_by_the_library(alice: OlmDevi
         alice.receive(letter)
 
 
+@pytest.mark.requirement("FK-CLIENT-06")
 def test_nothing_is_made_while_an_upload_is_in_flight(alice: OlmDevice, clock: Clock) -> None:
     """So marking everything as published marks what the server has, and nothing else."""
     alice.server.drain(alice.device)
@@ -224,6 +229,7 @@ def test_nothing_is_made_while_an_upload_is_in_flight(alice: OlmDevice, clock: C
     assert len(on_server) == 3 * 50  # of the fixture, of the upload in flight, and of the one after it
 
 
+@pytest.mark.requirement("FK-CLIENT-14")
 def test_a_late_answer_settles_the_repetition_too(alice: OlmDevice, clock: Clock) -> None:
     alice.server.drain(alice.device)
     clock.now += HOUR
@@ -239,6 +245,7 @@ def test_a_late_answer_settles_the_repetition_too(alice: OlmDevice, clock: Clock
     assert alice.upload() is None
 
 
+@pytest.mark.requirement("FK-CLIENT-05", "FK-CLIENT-14")
 def test_what_the_list_says_decides(alice: OlmDevice, clock: Clock) -> None:
     """An unused key stays; a used one is replaced within the hour, not after a week."""
     first = fallback(alice)
@@ -252,6 +259,7 @@ def test_what_the_list_says_decides(alice: OlmDevice, clock: Clock) -> None:
     assert fallback(alice) != first
 
 
+@pytest.mark.requirement("FK-CLIENT-01")
 def test_the_only_published_key_is_never_evicted(alice: OlmDevice, clock: Clock) -> None:
     """Uploads get lost for a month, and the server says all along that its key is used."""
     first = fallback(alice)
@@ -279,6 +287,7 @@ class Death(enum.Enum):
     SAVING_THE_ANSWER = enum.auto()
 
 
+@pytest.mark.requirement("FK-CLIENT-07")
 @pytest.mark.parametrize("death", Death)
 def test_an_id_stands_for_one_key_whenever_the_process_dies(
     alice: OlmDevice, clock: Clock, death: Death
@@ -322,6 +331,7 @@ def assert_one_key_per_id(server: Homeserver) -> None:
         assert len(pairs) == len({name for name, _ in pairs}) == len({key for _, key in pairs})
 
 
+@pytest.mark.requirement("FK-CLIENT-08", "FK-CLIENT-14")
 def test_a_device_set_back_to_a_backup_recovers(alice: OlmDevice, clock: Clock) -> None:
     """Account and snapshot of a week ago: the server has other keys under the ids that come next."""
     backup = alice.disk
