@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import attrs
 
-from fallbackkeys import EMPTY_STORE, Device, Key, KeyStore
+from fallbackkeys import EMPTY_STORE, Device, Key, KeyStore, Notice
 from fallbackkeys.errors import Refusal
 from fallbackkeys.signing import verify_device_keys, verify_key
 from fallbackkeys.wire import PendingClaim, Response, claim_keys, sync_keys, upload_keys
@@ -29,6 +29,8 @@ class Homeserver:
     inboxes: dict[Device, list[dict[str, Any]]] = attrs.field(factory=lambda: defaultdict(list))
     uploads: list[tuple[Device, dict[str, Any]]] = attrs.field(factory=list)
     """Every upload that arrived, refused ones too."""
+    notices: list[Notice] = attrs.field(factory=list)
+    """What the core accepted and still found worth a note."""
     claimed: list[dict[str, Any]] = attrs.field(factory=list)
     """The `one_time_keys` of every answer to a claim."""
 
@@ -42,6 +44,7 @@ class Homeserver:
             return Response(status=refusal.status, body={**refused})
         answer = upload_keys(self.store, device.user_id, device.device_id, body)
         self.store = answer.store
+        self.notices += answer.notices
         if answer.device_keys is not None:
             self.device_keys[device] = json.loads(answer.device_keys)
             self.ed25519[device] = ed25519

@@ -147,9 +147,8 @@ class KeptAccount:
 
     def answered(self, upload: Upload, status: int | None, body: Mapping[str, Any]) -> None:
         """Hand in the answer to an upload; no status means that there was none."""
-        self.upload = (
-            None  # asked for before this was known, as a repetition; if it is due, it is asked for again
-        )
+        # A repetition that was asked for before this was known is not due any more, or is asked for again.
+        self.upload = None
         if status == 200:
             self.give(UploadOk(request=upload.request, counts=body.get("one_time_key_counts")))
         else:

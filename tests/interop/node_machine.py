@@ -109,12 +109,16 @@ class OlmMachine:
         return request.body
 
     def sync(
-        self, *, counts: Mapping[str, int] | None = None, unused: list[str] | None = None
+        self,
+        *,
+        transport: str = "sync",
+        counts: Mapping[str, int] | None = None,
+        unused: list[str] | None = None,
     ) -> list[dict[str, Any]]:
         """A sync, with other values in the two fields if given: what became of each message."""
         body = self.server.sync(self.device)
         events: list[dict[str, Any]] = self.call(
-            "sync",
+            transport,
             to_device=body["to_device"]["events"],
             changed=[],
             counts=body["device_one_time_keys_count"] if counts is None else counts,

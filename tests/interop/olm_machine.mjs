@@ -19,6 +19,15 @@ Date.now = () => now;
 
 const userIds = (names) => names.map((name) => new crypto.UserId(name));
 const request = (sent) => ({ id: sent.id, type: requestNames.get(sent.type), body: JSON.parse(sent.body) });
+// `unused` is null where the server sent no such field.
+const syncArguments = ({ to_device, changed, counts, unused }) => [
+    JSON.stringify(to_device),
+    new crypto.DeviceLists(userIds(changed), []),
+    new Map(Object.entries(counts)),
+    unused === null ? undefined : new Set(unused),
+];
+const processed = (events) =>
+    events.map((event) => ({ outcome: outcomes.get(event.type), event: JSON.parse(event.rawEvent) }));
 
 const calls = {
     clock({ milliseconds }) {
@@ -35,17 +44,11 @@ const calls = {
     async sent({ machine, id, type, response }) {
         await machines.get(machine).markRequestAsSent(id, requestTypes[type], JSON.stringify(response));
     },
-    // `unused` is null where the server sent no such field.
-    async sync({ machine, to_device, changed, counts, unused }) {
-        const events = await machines
-            .get(machine)
-            .receiveSyncChanges(
-                JSON.stringify(to_device),
-                new crypto.DeviceLists(userIds(changed), []),
-                new Map(Object.entries(counts)),
-                unused === null ? undefined : new Set(unused),
-            );
-        return events.map((event) => ({ outcome: outcomes.get(event.type), event: JSON.parse(event.rawEvent) }));
+    async sync({ machine, ...changes }) {
+        return processed(await machines.get(machine).receiveSyncChanges(...syncArguments(changes)));
+    },
+    async sliding_sync({ machine, ...changes }) {
+        return processed(await machines.get(machine).receiveSyncChangesMsc4186(...syncArguments(changes)));
     },
     async track({ machine, users }) {
         await machines.get(machine).updateTrackedUsers(userIds(users));

@@ -42,7 +42,23 @@ def test_it_uploads_identity_one_time_and_fallback_keys(tmp_path: Path) -> None:
         await settled(world, ALICE)
         ((_, body),) = world.homeserver.uploads
         assert set(body) == {"device_keys", "one_time_keys", "fallback_keys"}
+        assert [value["fallback"] for value in body["fallback_keys"].values()] == [True]
         assert is_served(world.homeserver, ALICE)
+
+    in_a_world(tmp_path, story)
+
+
+@pytest.mark.requirement("FK-CLIENT-06")
+def test_another_uploads_answer_publishes_nothing(tmp_path: Path) -> None:
+    """Such as that of the identity keys alone. To nio, and to vodozemac, any answer is about all keys."""
+
+    async def story(world: World) -> None:
+        alice = await log_in_kept(world, ALICE)
+        await alice.sync()
+        waiting = alice.olm.kept.account.one_time_keys.keys()
+        await alice.receive_response(KeysUploadResponse(0, 0))
+        assert alice.olm.kept.account.one_time_keys.keys() == waiting
+        assert len(waiting) == 50
 
     in_a_world(tmp_path, story)
 

@@ -89,6 +89,7 @@ def test_its_signatures_verify(server: Homeserver) -> None:
         for name, value in body.get(member, {}).items()
     ]
     assert len(keys) == 51
+    assert server.notices == []
     for name, value in keys:
         verify_key(Key.parse(name, value), ALICE, ed25519)
     # The flag is inside the signature: a fallback key cannot be passed off as a one-time key.
@@ -159,6 +160,17 @@ def test_without_the_field_it_makes_no_fallback_key(process: Node, server: Homes
     machine.upload()
     machine.call("sync", to_device=[], changed=[], counts={CURVE: 50}, unused=None)
     assert machine.upload() is None
+
+
+def test_what_a_missing_count_means_to_it_depends_on_the_transport(
+    alice: OlmMachine, server: Homeserver
+) -> None:
+    """In `/sync` none are left; in sliding sync nothing has changed (matrix-rust-sdk#6780)."""
+    server.drain(ALICE)
+    alice.sync(transport="sliding_sync", counts={})
+    assert alice.upload() is None
+    alice.sync(counts={})
+    assert len(names(alice.upload(), "one_time_keys")) == 50
 
 
 def test_after_a_week_it_rotates_and_the_previous_key_still_decrypts(

@@ -1,12 +1,13 @@
 """vodozemac 0.10.0, with real Olm accounts and sessions: first alone, then kept by the client machine."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 import pytest
 import vodozemac
 
+from fallbackkeys import IssuedKeyIgnored, WaitingKeyKept
 from fallbackkeys.client import MSC2732, ForgetPreviousFallbackKey, Tick, Topic, step
 from tests.interop.homeserver import CURVE, Homeserver
 from tests.interop.vodozemac_device import Clock, Letter, OlmDevice, write, write_on
@@ -29,6 +30,16 @@ def alice(server: Homeserver, clock: Clock) -> OlmDevice:
     device.settle()
     assert (server.counts(device.device), server.unused(device.device)) == ({CURVE: 50}, [CURVE])
     return device
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_note(server: Homeserver) -> Iterator[None]:
+    """Whatever happens, no fallback key lacks its flag, and no key comes twice but in a repeated upload."""
+    yield
+    unexpected = [
+        notice for notice in server.notices if not isinstance(notice, WaitingKeyKept | IssuedKeyIgnored)
+    ]
+    assert unexpected == []
 
 
 def fallback(device: OlmDevice) -> str:
