@@ -1,5 +1,6 @@
 """The guide in specs/ quotes code that runs in tests/interop: here the quotes are held to it."""
 
+import json
 import re
 from pathlib import Path
 
@@ -35,3 +36,6 @@ def test_the_versions_of_the_guide_are_those_of_the_lock() -> None:
     for name in ("matrix-nio", "vodozemac"):
         (version,) = set(re.findall(rf"{name} (\d[\d.]*\d)", GUIDE))
         assert f"\n{name}=={version} " in lock
+    package = json.loads((ROOT / "tests" / "interop" / "package.json").read_bytes())
+    (version,) = set(re.findall(r"crypto-wasm (\d[\d.]*\d)", GUIDE))
+    assert package["dependencies"] == {"@matrix-org/matrix-sdk-crypto-wasm": version}
