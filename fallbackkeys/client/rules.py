@@ -25,8 +25,8 @@ Each arrow waits for the one before it, because each protects against a loss tha
 
 A step has two halves. First the input becomes facts: `_record` notes what it says, or refuses it. Then
 decisions follow from facts alone, in a fixed order, whatever the input was. So a lost input delays a decision
-to the next step, and never loses it. Misuse by the embedder raises, nonsense from the server is a single
-`Report`, and neither changes anything (FK-CLIENT-13).
+to the next step, and never loses it (FK-CLIENT-14). Misuse by the embedder raises, nonsense from the server
+is a single `Report`, and neither changes anything (FK-CLIENT-13).
 
 Not here: how long to wait (`policy`, `waits`), what a moment is (`clock`), what is nonsense (`checks`), which
 pre-key message is a replay (`replay`).

@@ -2,8 +2,8 @@
 
 The device has a full pool and both fallback keys, with ids and public keys as vodozemac writes them: under
 one algorithm, as clients have it, and under two. Each figure is the time of one step on one state, the best
-of many rounds, as processor time: what the machine does besides is not the step's. The last line of the table is
-a loop of plain Python, to judge the machine by.
+of many rounds, as processor time: what the machine does besides is not the step's. The last line of the
+table is a loop of plain Python, to judge the machine by.
 """
 
 import base64
