@@ -48,31 +48,24 @@ def sync(given: Sync, state: ClientState) -> None:
 def generated(made: Generated, state: ClientState) -> None:
     """Refuse a key without a kind, of an algorithm that is not ours, or with a name that no key may have."""
     _member(made.kind, Kind, "Generated.kind")
-    for field in ("algorithm", "key_id", "public"):
-        value: object = getattr(made, field)
-        if not isinstance(value, str) or not value:
-            raise _wrong(f"Generated.{field}", "must be a non-empty string", value)
+    _text("Generated.algorithm", made.algorithm)
+    _text("Generated.key_id", made.key_id)
+    _text("Generated.public", made.public)
     if made.algorithm not in state.algorithms:
         raise UnknownAlgorithm(algorithm=made.algorithm)
     try:
         KeyName.parse(f"{made.algorithm}:{made.key_id}")
-        check_text(made.public, "public")
     except Malformed as malformed:
-        raise _wrong("Generated", malformed.rule.value, f"{made.key_id} {made.public}") from malformed
+        raise _wrong("Generated.key_id", malformed.rule.value, made.key_id) from malformed
     if made.evicted is not None and (made.kind is Kind.ONE_TIME or not isinstance(made.evicted, str)):
         raise _wrong("Generated.evicted", "must be None, or of a fallback key a string", made.evicted)
 
 
 def prekey(message: PreKey) -> None:
     """Refuse a message described by anything but strings and booleans."""
-    for field in ("public", "session", "message"):
-        value = getattr(message, field)
-        if not isinstance(value, str) or not value:
-            raise _wrong(f"PreKey.{field}", "must be a non-empty string", value)
-        try:
-            check_text(value, field)
-        except Malformed as malformed:
-            raise _wrong(f"PreKey.{field}", malformed.rule.value, value) from malformed
+    _text("PreKey.public", message.public)
+    _text("PreKey.session", message.session)
+    _text("PreKey.message", message.message)
     for field in ("known_session", "ok"):
         if type(getattr(message, field)) is not bool:
             raise _wrong(f"PreKey.{field}", "must be a boolean", getattr(message, field))
@@ -176,3 +169,12 @@ def _wrong(field: str, rule: str, found: object) -> WrongInput:
 def _member(value: object, kind: type[enum.Enum], field: str) -> None:
     if not isinstance(value, kind):
         raise _wrong(field, f"must be a member of {kind.__name__}", value)
+
+
+def _text(field: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise _wrong(field, "must be a non-empty string", value)
+    try:
+        check_text(value, field)
+    except Malformed as malformed:
+        raise _wrong(field, malformed.rule.value, value) from malformed

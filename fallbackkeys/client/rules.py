@@ -25,8 +25,8 @@ Each arrow waits for the one before it, because each protects against a loss tha
 
 A step has two halves. First the input becomes facts: `_record` notes what it says, or refuses it. Then
 decisions follow from facts alone, in a fixed order, whatever the input was. So a lost input delays a decision
-to the next step, and never loses it. Misuse by the embedder raises, nonsense from the server is a single
-`Report`, and neither changes anything (FK-CLIENT-13).
+to the next step, and never loses it (FK-CLIENT-14). Misuse by the embedder raises, nonsense from the server
+is a single `Report`, and neither changes anything (FK-CLIENT-13).
 
 Not here: how long to wait (`policy`, `waits`), what a moment is (`clock`), what is nonsense (`checks`), which
 pre-key message is a replay (`replay`).
@@ -146,22 +146,20 @@ def _record_sync(state: ClientState, sync: inputs.Sync) -> _Done | Report:
     fresh = sync.started_at >= state.acknowledged
     algorithms = state.algorithms
     for algorithm, keys in state.algorithms.items():
-        noted = keys
+        count = keys.one_time.count
         if fresh and sync.missing is not Missing.NO_INFORMATION:
-            missing = 0 if sync.missing is Missing.ZERO else keys.one_time.count
-            noted = noted.with_count(counts.get(algorithm, missing))
+            count = counts.get(algorithm, 0 if sync.missing is Missing.ZERO else count)
         # Not listed means handed out, or lost: `[]` and `[other]` say the same (FK-CLIENT-05).
-        if fresh and sync.unused is not None and algorithm not in unused:
-            noted = noted.handed_out()
-            durable = durable or noted.current is not keys.current
+        noted = keys.viewed(count, listed=not fresh or sync.unused is None or algorithm in unused)
+        durable = durable or noted.current is not keys.current
         if sync.caught_up and keys.held is not None and sync.started_at >= keys.held and not keys.caught_up:
             noted = change_keys(noted, caught_up=True)
         if noted is not keys:
             algorithms = algorithms.set(algorithm, noted)
-    after = change_state(
-        state, algorithms=algorithms, supported=supported, generation=state.generation + durable
-    )
-    return after, checks.unknown_algorithms(state, (*counts, *unused))
+    if algorithms is not state.algorithms or durable:
+        generation = state.generation + durable
+        state = change_state(state, algorithms=algorithms, supported=supported, generation=generation)
+    return state, checks.unknown_algorithms(state, (*counts, *unused))
 
 
 def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _Done:
@@ -184,7 +182,7 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
     if made.kind is Kind.ONE_TIME:
         if not keys.one_time.pending:
             reports.append(Report(topic=Topic.UNASKED_GENERATION, subject=subject))
-        one_time = change_one_time(keys.one_time.with_key(made.key_id, made.public, now), memory=memory)
+        one_time = keys.one_time.with_key(made.key_id, made.public, memory, now)
         return state.with_keys(made.algorithm, change_keys(keys, one_time=one_time)), reports
 
     # The library moved its current key to the previous place, and dropped what stood there. This is noted
@@ -194,7 +192,7 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
     expected = None if keys.previous is None else keys.previous.public
     if made.evicted not in (None, expected):
         reports.append(Report(topic=Topic.UNEXPECTED_EVICTION, subject=subject))
-    keys = change_keys(keys.with_new_fallback_key(made.key_id, made.public, now), memory=memory)
+    keys = keys.with_new_fallback_key(made.key_id, made.public, memory, now)
     return state.with_keys(made.algorithm, keys), reports
 
 
@@ -238,7 +236,7 @@ def _record_ok(state: ClientState, answer: inputs.UploadOk, now: int) -> _Done |
     algorithms = state.algorithms
     for algorithm, keys in state.algorithms.items():
         # A count that the answer lacks is not known: the next sync will tell (FK-CLIENT-09).
-        settled = keys.acknowledged(algorithm, request.keys, now).with_count(counts.get(algorithm))
+        settled = keys.acknowledged(algorithm, request.keys, counts.get(algorithm), now)
         algorithms = algorithms.set(algorithm, settled)
     epoch = state.epoch + 1
     after = change_state(
@@ -316,8 +314,8 @@ def _end_holds(state: ClientState, now: int, asked: list[Output]) -> ClientState
             state = change_state(state.with_keys(algorithm, rest), generation=state.generation + 1)
         elif over and keys.held is None:
             # From here on a sync that starts, and brings every message, brings all that were sent in time.
-            state = change_state(state, epoch=state.epoch + 1)
-            state = state.with_keys(algorithm, change_keys(keys, held=state.epoch))
+            noted = state.algorithms.set(algorithm, change_keys(keys, held=state.epoch + 1))
+            state = change_state(state, algorithms=noted, epoch=state.epoch + 1)
         elif not over and keys.held is not None:
             # A late first use, or a clock that was set back.
             state = state.with_keys(algorithm, change_keys(keys, held=None, caught_up=False))
@@ -345,13 +343,16 @@ def _form_request(state: ClientState, now: int) -> ClientState:
         one_time = Map()
     if not one_time and not fallback:
         return state
+    algorithms = state.algorithms
     for algorithm in one_time:
         keys = state.algorithms[algorithm]
-        one_time_keys = change_one_time(keys.one_time, unpublished=NO_IDS)
-        state = state.with_keys(algorithm, change_keys(keys, one_time=one_time_keys))
+        included = change_keys(keys, one_time=change_one_time(keys.one_time, unpublished=NO_IDS))
+        algorithms = algorithms.set(algorithm, included)
     generation = state.generation + 1
     request = Request(state.requests, KeySet(one_time, fallback), generation, since=Moment(now))
-    return change_state(state, request=request, requests=state.requests + 1, generation=generation)
+    return change_state(
+        state, algorithms=algorithms, request=request, requests=state.requests + 1, generation=generation
+    )
 
 
 def _send(state: ClientState, now: int, asked: list[Output]) -> ClientState:
@@ -383,18 +384,17 @@ def _generate(state: ClientState, now: int, asked: list[Output]) -> ClientState:
     if state.request is not None and not state.policy.per_id_publish:
         return state
     for algorithm, keys in state.algorithms.items():
-        after = keys
+        pending, rotating = keys.one_time.pending, keys.rotating
         refill = waits.refill(state, algorithm)
         if refill is not None and waits.over(refill, now):
-            count = state.policy.target - state.at_hand(algorithm)
-            asked.append(outputs.GenerateOneTimeKeys(algorithm=algorithm, count=count))
-            one_time = change_one_time(keys.one_time, pending=count)
-            after = change_keys(after, one_time=one_time)
+            pending = state.policy.target - state.at_hand(algorithm)
+            asked.append(outputs.GenerateOneTimeKeys(algorithm=algorithm, count=pending))
         rotation = waits.rotation(state, keys)
         if rotation is not None and waits.over(rotation, now):
+            rotating = True
             evicts = None if keys.previous is None else keys.previous.public
             asked.append(outputs.GenerateFallbackKey(algorithm=algorithm, evicts=evicts))
-            after = change_keys(after, rotating=True)
-        if after is not keys:
-            state = state.with_keys(algorithm, after)
+        if pending != keys.one_time.pending or rotating is not keys.rotating:
+            one_time = change_one_time(keys.one_time, pending=pending)
+            state = state.with_keys(algorithm, change_keys(keys, one_time=one_time, rotating=rotating))
     return state

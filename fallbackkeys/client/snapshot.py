@@ -1,4 +1,4 @@
-"""Versioned JSON of a client's state, to be stored in one transaction with the library's account.
+"""Versioned JSON of a client's state, stored in one transaction with the account (FK-CLIENT-15).
 
 Format 1:
 

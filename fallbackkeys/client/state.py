@@ -51,10 +51,11 @@ class OneTimeKeys:
     """Uploads in a row that the server refused because of one of these keys."""
     memory: Memory = NOTHING_REMEMBERED
 
-    def with_key(self, key_id: str, public: str, now: int) -> "OneTimeKeys":
+    def with_key(self, key_id: str, public: str, memory: Memory, now: int) -> "OneTimeKeys":
         """The same after a key was generated."""
         return change_one_time(
             self,
+            memory=memory,
             unpublished=self.unpublished.set(key_id, public),
             pending=max(0, self.pending - 1),
             refilled=Moment(now),
@@ -129,7 +130,7 @@ class AlgorithmKeys:
         """Those whose private halves the library holds: two at most (FK-CLIENT-01)."""
         return tuple(key for key in (self.current, self.previous) if key is not None)
 
-    def with_new_fallback_key(self, key_id: str, public: str, now: int) -> "AlgorithmKeys":
+    def with_new_fallback_key(self, key_id: str, public: str, memory: Memory, now: int) -> "AlgorithmKeys":
         """The same after a fallback key was generated: the others moved back, and the last fell out."""
         return change_keys(
             self,
@@ -139,20 +140,24 @@ class AlgorithmKeys:
             rotated=Moment(now),
             held=None,
             caught_up=False,
+            memory=memory,
         )
 
-    def handed_out(self) -> "AlgorithmKeys":
-        """The same after the server did not list the current key; if it has that, somebody was given it."""
-        current = self.current
-        if current is None or current.published is None or current.handed_out:
+    def viewed(self, count: int | None, *, listed: bool) -> "AlgorithmKeys":
+        """The same after the server said how many keys it has, and whether it lists the fallback key."""
+        one_time, current = self.one_time, self.current
+        if count != one_time.count:
+            one_time = change_one_time(one_time, count=count)
+        if not listed and current is not None and current.published is not None and not current.handed_out:
+            current = change_fallback_key(current, handed_out=True)
+        if one_time is self.one_time and current is self.current:
             return self
-        return change_keys(self, current=change_fallback_key(current, handed_out=True))
+        return change_keys(self, one_time=one_time, current=current)
 
-    def acknowledged(self, algorithm: str, uploaded: KeySet, now: int) -> "AlgorithmKeys":
-        """The same after an upload was acknowledged."""
-        one_time = self.one_time
-        if algorithm in uploaded.one_time_keys:
-            one_time = change_one_time(one_time, conflicts=0)
+    def acknowledged(self, algorithm: str, uploaded: KeySet, count: int | None, now: int) -> "AlgorithmKeys":
+        """The same after an upload was acknowledged; the server now has so many one-time keys."""
+        conflicts = 0 if algorithm in uploaded.one_time_keys else self.one_time.conflicts
+        one_time = change_one_time(self.one_time, conflicts=conflicts, count=count)
         ids = uploaded.fallback_keys.get(algorithm, NO_IDS)
         current = None if self.current is None else self.current.acknowledged(ids, now)
         previous = None if self.previous is None else self.previous.acknowledged(ids, now)
@@ -163,12 +168,6 @@ class AlgorithmKeys:
         if self.current is not None and self.current.key_id == key.key_id:
             return change_keys(self, current=key)
         return change_keys(self, previous=key)
-
-    def with_count(self, count: int | None) -> "AlgorithmKeys":
-        """The same with another number of one-time keys at the server."""
-        if count == self.one_time.count:
-            return self
-        return change_keys(self, one_time=change_one_time(self.one_time, count=count))
 
     def seen(self, now: int) -> "AlgorithmKeys":
         """The same after a reading of the clock."""
