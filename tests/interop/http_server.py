@@ -34,6 +34,8 @@ class HttpServer:
     homeserver: Homeserver
     url: str
     faults: dict[str, list[Fault]] = attrs.field(factory=lambda: defaultdict(list))
+    at_fault: Callable[[], None] = lambda: None
+    """What else happens in that moment."""
     members: list[str] = attrs.field(factory=list)
     """Who is in the one encrypted room."""
     sync_overrides: dict[str, Any] = attrs.field(factory=dict)
@@ -73,17 +75,23 @@ class HttpServer:
         async def answer(request: web.Request) -> web.StreamResponse:
             fault = self.faults[endpoint].pop(0) if self.faults[endpoint] else None
             if fault is Fault.REQUEST_LOST:
-                return _break_off(request)
+                return self._break_off(request)
             data = await request.read()
             try:
                 response = await handle(parse_body(data) if data else {}, request)
             except Malformed as refusal:
                 response = Response(status=400, body={"errcode": refusal.errcode, "error": refusal.message})
             if fault is Fault.ANSWER_LOST:
-                return _break_off(request)
+                return self._break_off(request)
             return web.json_response(response.body, status=response.status)
 
         return answer
+
+    def _break_off(self, request: web.Request) -> web.StreamResponse:
+        self.at_fault()
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
 
 
 @asynccontextmanager
@@ -139,9 +147,3 @@ def _device(request: web.Request) -> Device:
 
 def _ok(**body: Any) -> Response:
     return Response(status=200, body=body)
-
-
-def _break_off(request: web.Request) -> web.StreamResponse:
-    assert request.transport is not None
-    request.transport.close()
-    return web.Response()

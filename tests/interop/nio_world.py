@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import attrs
+import peewee
+import pytest
 import vodozemac
 from aiohttp import ClientConnectionError
 from nio import (
@@ -59,18 +62,16 @@ class World:
         return client
 
     async def crash_during_upload(self, client: AsyncClient, fault: Fault = Fault.ANSWER_LOST) -> None:
-        """Break the connection of the next upload, and end the client before it can do anything about it."""
+        """Kill the client in the moment when the connection of its next upload breaks."""
         self.server.faults["upload"].append(fault)
-        try:
+        self.server.at_fault = partial(crash, client)
+        with pytest.raises((ClientConnectionError, peewee.InterfaceError)):
             await client.keys_upload()
-        except ClientConnectionError:
-            crash(client)
-        else:
-            raise AssertionError("the upload got its answer")
 
 
 def crash(client: AsyncClient) -> None:
-    """End a client as a killed process ends: what it has not saved is lost."""
+    """End a client as a killed process ends: what it has not saved, it can save no more."""
+    client.store.database.autoconnect = False
     client.store.database.close()
 
 
