@@ -180,11 +180,42 @@ class Adversary(RuleBasedStateMachine):
             caught_up=caught_up,
         )
 
+    @precondition(idle)
+    @rule(stop=st.sampled_from(["rotated", "the upload is on the wire", "the answer is on the wire"]))
+    def let_it_rotate(self, stop: str) -> None:
+        """A stretch of fair life, so that there are previous keys to be careful with."""
+        fair.drain(self.world)
+        self.world.now += self.world.policy.hold + self.world.policy.min_interval
+        for _ in range(2):
+            self.syncs = [*self.syncs[-2:], self.world.send_sync()]
+            self.world.fair_sync()
+            self.world.settle()
+        if self.world.attempt is not None and stop != "the upload is on the wire":
+            self.world.serve()
+            if stop == "rotated":
+                self.world.answer(self.world.answers.pop())
+
+    @precondition(idle)
+    @rule(late=st.booleans())
+    def wait_for_the_end_of_a_hold(self, late: bool) -> None:  # noqa: FBT001 - drawn
+        """A sync that is sent just before it or just after it."""
+        if self.world.wake_at is not None:
+            if not late:
+                self.syncs = [*self.syncs[-2:], self.world.send_sync()]
+            self.world.now = max(self.world.now, self.world.wake_at)
+            self.world.give(Tick())
+            if late:
+                self.syncs = [*self.syncs[-2:], self.world.send_sync()]
+
     # --- Senders ---
 
     @rule(algorithm=ALGORITHMS)
     def write(self, algorithm: str) -> None:
         self.world.write(algorithm, f"session {self.world.observer.seq} {len(self.world.messages)}")
+
+    @rule(algorithm=ALGORITHMS)
+    def write_late(self, algorithm: str) -> None:
+        self.world.write_late(algorithm, f"late session {self.world.observer.seq} {len(self.world.messages)}")
 
     @rule()
     def empty_the_pools(self) -> None:

@@ -278,6 +278,12 @@ class World:
             self.messages.append((algorithm, public, session))
         return public
 
+    def write_late(self, algorithm: str, session: str) -> None:
+        """A sender that claimed the fallback key long ago writes only now."""
+        held = self.library.fallback.get(algorithm, [])
+        if held:
+            self.messages.append((algorithm, held[-1][3], session))
+
     def receive(self) -> list[tuple[str, bool]]:
         """Every message on the server is handed over: public key, and whether it was decrypted."""
         received = []
