@@ -69,11 +69,9 @@ class KeptAccount:
 
     def start(self) -> None:
         """Begin, or begin again: tell the machine what the account holds."""
-        for made in _generated(Kind.ONE_TIME, self.account.one_time_keys):
-            self.give(made)
-        for made in _generated(Kind.FALLBACK, self.account.fallback_key):
-            self.give(made)
-        self.give(Restored())
+        one_time_keys = _generated(Kind.ONE_TIME, self.account.one_time_keys)
+        fallback_keys = _generated(Kind.FALLBACK, self.account.fallback_key)
+        self.give(Restored(unpublished=(*one_time_keys, *fallback_keys)))
 
     def give(self, given: Input) -> None:
         """Take a step, and do what it asks for, until nothing is left to do but to send an upload."""
