@@ -229,6 +229,30 @@ def test_nios_own_loop_keeps_the_device_served(tmp_path: Path) -> None:
     in_a_world(tmp_path, story)
 
 
+def test_it_takes_over_a_database_of_plain_nio(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        plain = await world.log_in(ALICE, AsyncClient)
+        await plain.keys_upload()
+        await plain.sync()
+        crash(plain)
+        alice = await settled(world, ALICE)
+        assert is_served(world.homeserver, ALICE)
+        assert [set(body) for _, body in world.homeserver.uploads] == [
+            {"device_keys", "one_time_keys"},
+            {"fallback_keys"},
+        ]
+        bob = await settled(world, BOB)
+        sent = await share_room_key(bob)  # on a key that plain nio made
+        assert await received_room_keys(alice) == [sent]
+        world.homeserver.drain(ALICE)
+        world.now += 60 * MINUTE
+        await settle(alice)
+        assert is_served(world.homeserver, ALICE)
+        assert alice.olm.kept.reports == []
+
+    in_a_world(tmp_path, story)
+
+
 @pytest.mark.requirement("FK-CLIENT-08")
 def test_it_takes_over_the_database_that_plain_nio_has_ruined(tmp_path: Path) -> None:
     async def story(world: World) -> None:
