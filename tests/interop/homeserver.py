@@ -40,8 +40,9 @@ class Homeserver:
         try:
             ed25519 = self._verified(device, body)
         except Refusal as refusal:
-            refused = {"errcode": refusal.errcode, "error": refusal.message}
-            return Response(status=refusal.status, body={**refused})
+            return Response(
+                status=refusal.status, body={"errcode": refusal.errcode, "error": refusal.message}
+            )
         answer = upload_keys(self.store, device.user_id, device.device_id, body)
         self.store = answer.store
         self.notices += answer.notices
