@@ -5,6 +5,7 @@ library holds, and is true as long as the embedder persists both in one transact
 """
 
 import enum
+from collections.abc import Callable
 from typing import Self
 
 import attrs
@@ -271,8 +272,8 @@ def _seen(moment: Moment | None, now: int) -> Moment | None:
     return None if moment is None else moment.seen(now)
 
 
-change_one_time = changer(OneTimeKeys)
-change_fallback_key = changer(FallbackKey)
-change_keys = changer(AlgorithmKeys)
-change_request = changer(Request)
-change_state = changer(ClientState)
+change_one_time: Callable[..., OneTimeKeys] = changer(OneTimeKeys)
+change_fallback_key: Callable[..., FallbackKey] = changer(FallbackKey)
+change_keys: Callable[..., AlgorithmKeys] = changer(AlgorithmKeys)
+change_request: Callable[..., Request] = changer(Request)
+change_state: Callable[..., ClientState] = changer(ClientState)

@@ -222,3 +222,16 @@ def test_the_same_log_gives_the_same_states() -> None:
     world = rotated()
     world.answer(UploadFailed(request=0, failure=OutcomeUnknown()))
     world.replay()
+
+
+@pytest.mark.requirement("FK-CLIENT-07")
+def test_what_could_not_be_persisted_is_asked_for_again() -> None:
+    world = World(ALONE)
+    world.fair_sync()
+    while world.state.request is None:
+        world.carry_out()
+    world.outputs.clear()
+    stepped = world.give(Restored())
+    assert stepped.outputs == (Persist(generation=world.state.generation),)
+    deliver(world)
+    assert world.server.counts() == {ONE: 3}
