@@ -245,3 +245,8 @@ def test_a_hold_that_a_clock_ended_too_early_is_taken_back() -> None:
     world.now -= 10**9
     world.answer_sync(sync, counts=None, missing=Missing.UNCHANGED, unused=None, caught_up=True)
     assert not asked(world, ForgetPreviousFallbackKey)
+    world.now += 60
+    world.give(Tick())
+    assert not asked(world, ForgetPreviousFallbackKey), "a sync from before the hold was over counted"
+    world.fair_sync()
+    assert len(asked(world, ForgetPreviousFallbackKey)) == 1
