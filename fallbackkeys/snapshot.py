@@ -15,18 +15,14 @@ first. `uploads` is the next ordinal. A store is `{"format": 1, "users": {user_i
 
 import base64
 import binascii
-from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import cast
 
-import attrs
-
-from fallbackkeys.errors import JSON, Refusal, SnapshotError, describe, quote
+from fallbackkeys.errors import JSON, Refusal, SnapshotError
 from fallbackkeys.keys import FINGERPRINT_BYTES, Key, KeyName, check_unicode
 from fallbackkeys.keystore import EMPTY_STORE, Device, KeyStore
+from fallbackkeys.node import Node
 from fallbackkeys.persistent import Map
 from fallbackkeys.state import DeviceState, FallbackSlot, OneTimeKey, Pool
-
-_T = TypeVar("_T")
 
 FORMAT = 1
 """The version this module writes, and the only one it reads."""
@@ -52,7 +48,7 @@ def restore_device(snapshot: object) -> DeviceState:
     Raises:
         SnapshotError: another version, a missing, unknown or malformed member; with the place.
     """
-    root = _Node.root(snapshot)
+    root = Node.root(snapshot, version=FORMAT)
     root.members("format", "uploads", "pools", "slots")
     return _restore_device(root)
 
@@ -63,7 +59,7 @@ def restore_store(snapshot: object) -> KeyStore:
     Raises:
         SnapshotError: as `restore_device`.
     """
-    root = _Node.root(snapshot)
+    root = Node.root(snapshot, version=FORMAT)
     root.members("format", "users")
     store = EMPTY_STORE
     for user_id, devices in root["users"].items():
@@ -95,7 +91,7 @@ def _save_entry(entry: OneTimeKey | bytes) -> JSON:
     return {"key_id": entry.key.key_id, "upload": entry.upload, "value": entry.key.value}
 
 
-def _restore_device(node: "_Node") -> DeviceState:
+def _restore_device(node: Node) -> DeviceState:
     uploads = node["uploads"].integer()
     for member in ("pools", "slots"):
         for algorithm, saved in node[member].items():
@@ -106,23 +102,23 @@ def _restore_device(node: "_Node") -> DeviceState:
     slots: dict[str, FallbackSlot] = {}
     for algorithm, saved in node["slots"].items():
         saved.members("key_id", "value", "used")
-        slots[algorithm] = FallbackSlot(saved.key(algorithm), saved["used"].boolean())
+        slots[algorithm] = FallbackSlot(_key(saved, algorithm), saved["used"].boolean())
     return DeviceState(Map(pools), Map(slots), uploads)
 
 
-def _restore_pool(saved: "_Node", algorithm: str, uploads: int) -> Pool:
+def _restore_pool(saved: Node, algorithm: str, uploads: int) -> Pool:
     sequence: list[OneTimeKey | bytes] = []
     waiting: list[OneTimeKey] = []
     for item in saved.elements():
         if item.has("issued"):
             item.members("issued")
-            sequence.append(item["issued"].fingerprint())
+            sequence.append(_fingerprint(item["issued"]))
             continue
         item.members("key_id", "upload", "value")
         upload = item["upload"].integer()
         if upload >= uploads or (waiting and upload < waiting[-1].upload):
             raise SnapshotError(place=item["upload"].place, reason="is out of order")
-        waiting.append(OneTimeKey(item.key(algorithm), upload))
+        waiting.append(OneTimeKey(_key(item, algorithm), upload))
         sequence.append(waiting[-1])
     if not sequence:
         raise SnapshotError(place=saved.place, reason="is a pool that holds and remembers nothing")
@@ -135,90 +131,21 @@ def _restore_pool(saved: "_Node", algorithm: str, uploads: int) -> Pool:
     return Pool.of(sequence)
 
 
-@attrs.frozen
-class _Node:
-    """A value within a snapshot, which knows its place."""
+def _fingerprint(saved: Node) -> bytes:
+    """A fingerprint in base64."""
+    try:
+        decoded = base64.b64decode(saved.string(), validate=True)
+    except (binascii.Error, ValueError):
+        decoded = b""
+    if len(decoded) != FINGERPRINT_BYTES:
+        raise SnapshotError(place=saved.place, reason=f"must be {FINGERPRINT_BYTES} bytes in base64")
+    return decoded
 
-    value: object
-    place: str
 
-    @classmethod
-    def root(cls, snapshot: object) -> "_Node":
-        node = cls(snapshot, "the snapshot")
-        version = node["format"].integer()
-        if version != FORMAT:
-            raise SnapshotError(place="format", reason=f"is {version}; this version reads {FORMAT} only")
-        return node
-
-    def __getitem__(self, name: str) -> "_Node":
-        value = self._expect(dict, "an object")
-        if name not in value:
-            raise SnapshotError(place=self.place, reason=f"lacks the member {name}")
-        return _Node(value[name], name if self.place == "the snapshot" else f"{self.place}.{quote(name)}")
-
-    def has(self, name: str) -> bool:
-        """Whether an object has the member."""
-        return name in self._expect(dict, "an object")
-
-    def members(self, *names: str) -> None:
-        """Refuse members that the format does not name."""
-        for name in self._expect(dict, "an object"):
-            if name not in names:
-                raise SnapshotError(place=self.place, reason=f"has the unknown member {quote(str(name))}")
-
-    def items(self) -> list[tuple[str, "_Node"]]:
-        """An object's members."""
-        names = list(self._expect(dict, "an object"))
-        for name in names:
-            if not isinstance(name, str):
-                raise SnapshotError(place=self.place, reason=f"has the member name {describe(name)}")
-        return [(name, self[name]) for name in names]
-
-    def elements(self) -> list["_Node"]:
-        """A list's elements."""
-        return [
-            _Node(item, f"{self.place}[{index}]") for index, item in enumerate(self._expect(list, "a list"))
-        ]
-
-    def integer(self) -> int:
-        """An integer of at least 0."""
-        if isinstance(self.value, bool) or not isinstance(self.value, int) or self.value < 0:
-            raise SnapshotError(
-                place=self.place, reason=f"must be an integer of at least 0, not {describe(self.value)}"
-            )
-        return self.value
-
-    def boolean(self) -> bool:
-        """True or false."""
-        return self._expect(bool, "a boolean")
-
-    def checked(self, check: Callable[[str, str], object], name: str) -> None:
-        """Refuse a member's name that no identifier may have."""
-        try:
-            check(name, "its name")
-        except Refusal as refusal:
-            raise SnapshotError(place=self.place, reason=refusal.message) from refusal
-
-    def fingerprint(self) -> bytes:
-        """A fingerprint in base64."""
-        try:
-            decoded = base64.b64decode(self._expect(str, "a string"), validate=True)
-        except (binascii.Error, ValueError):
-            decoded = b""
-        if len(decoded) != FINGERPRINT_BYTES:
-            raise SnapshotError(place=self.place, reason=f"must be {FINGERPRINT_BYTES} bytes in base64")
-        return decoded
-
-    def key(self, algorithm: str) -> Key:
-        """The key whose id and value this object holds."""
-        key_id = self["key_id"]
-        name = f"{algorithm}:{key_id._expect(str, 'a string')}"  # noqa: SLF001 - another node
-        try:
-            return Key.parse(name, self["value"].value)
-        except Refusal as refusal:
-            raise SnapshotError(place=self.place, reason=refusal.message) from refusal
-
-    def _expect(self, kind: type[_T], description: str) -> _T:
-        if not isinstance(self.value, kind):
-            raise SnapshotError(place=self.place, reason=f"must be {description}, not {describe(self.value)}")
-        return self.value
+def _key(saved: Node, algorithm: str) -> Key:
+    """The key whose id and value an object holds."""
+    name = f"{algorithm}:{saved['key_id'].string()}"
+    try:
+        return Key.parse(name, saved["value"].value)
+    except Refusal as refusal:
+        raise SnapshotError(place=saved.place, reason=refusal.message) from refusal

@@ -15,6 +15,8 @@ PUBLIC = (
     "fallbackkeys.keystore",
     "fallbackkeys.snapshot",
     "fallbackkeys.signing",
+    "fallbackkeys.client",
+    "fallbackkeys.client.errors",
     "fallbackkeys.traces",
 )
 """The modules whose names are public: those in `__all__`, else those without an underscore."""

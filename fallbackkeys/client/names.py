@@ -1,0 +1,42 @@
+"""Which key an id stands for: for the life of a device, one id one key and one key one id (FK-CLIENT-07)."""
+
+import attrs
+
+from fallbackkeys.persistent import Map
+
+REMEMBERED = 100
+"""At least so many of the keys generated last are remembered, and at most twice as many."""
+
+Ids = Map[str, str]
+"""Key id → public key."""
+
+NO_IDS: Ids = Map()
+
+
+@attrs.frozen
+class Memory:
+    """The latest keys of one algorithm and kind, published or not, in two halves: none is ever walked."""
+
+    recent: Ids = NO_IDS
+    older: Ids = NO_IDS
+    holders: Ids = NO_IDS
+    """Public key → key id, of the recent half."""
+    older_holders: Ids = NO_IDS
+
+    def with_key(self, key_id: str, public: str) -> "Memory":
+        """Remember a key; every hundredth time the older half is forgotten."""
+        if len(self.recent) >= REMEMBERED:
+            return Memory(Map({key_id: public}), self.recent, Map({public: key_id}), self.holders)
+        recent, holders = self.recent.set(key_id, public), self.holders.set(public, key_id)
+        return Memory(recent, self.older, holders, self.older_holders)
+
+    def public_of(self, key_id: str) -> str | None:
+        """The public key that an id stands for, if it is remembered."""
+        return self.recent.get(key_id) or self.older.get(key_id)
+
+    def id_of(self, public: str) -> str | None:
+        """The id of a public key, if it is remembered."""
+        return self.holders.get(public) or self.older_holders.get(public)
+
+
+NOTHING_REMEMBERED = Memory()
