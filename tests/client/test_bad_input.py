@@ -78,6 +78,9 @@ def prekey(**changes: Any) -> PreKey:
 class NoInput:
     """Something else."""
 
+    def __repr__(self) -> str:  # names a test, in every process alike
+        return "NoInput()"
+
 
 MISUSES: list[tuple[Any, type[FallbackKeysError]]] = [
     (a_sync(missing="zero"), WrongInput),
