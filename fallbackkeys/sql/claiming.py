@@ -1,0 +1,114 @@
+"""Claims: of one device, in one statement where the database can, and of many in a constant number."""
+
+from collections.abc import Iterable, Sequence
+
+from fallbackkeys.devices import Device, Wanted
+from fallbackkeys.errors import Limit
+from fallbackkeys.keys import Key
+from fallbackkeys.persistent import Map
+from fallbackkeys.policy import PURE, Policy, check_limit
+from fallbackkeys.sql.engine import ClaimQueries, Engine
+from fallbackkeys.sql.listing import digest, key_of, listed
+from fallbackkeys.sql.outcomes import Claimed, ClaimedMany, Order
+from fallbackkeys.sql.statement import Parameter, Program, Query, Row, Statement
+
+
+def claim(device: Device, algorithm: str, *, engine: Engine, order: Order = Order.STRICT) -> Program[Claimed]:
+    """Hand out one key of a device: a one-time key, else the fallback key, else nothing (FK-CLAIM-01 to 05).
+
+    On PostgreSQL one statement, where a one-time key is free; right in a transaction and without one. Within
+    a transaction of the caller's it should be the only claim: use `claim_many` for several, which locks in
+    one order.
+    """
+    take = engine.take if order is Order.STRICT else engine.take_any
+    if take is not None:
+        rows = yield take(device.user_id, device.device_id, algorithm)
+        if rows:
+            return Claimed(key=key_of(algorithm, tuple(rows[0])), wakes=True)
+    wanted = Wanted(device, algorithm)
+    claimed = yield from _claim((wanted,), engine.claim_one)
+    return Claimed(key=claimed.keys.get(wanted), wakes=bool(claimed.woken))
+
+
+def claim_many(wanted: Iterable[Wanted], *, engine: Engine, policy: Policy = PURE) -> Program[ClaimedMany]:
+    """Hand out a key for each entry, in strict order, with a number of statements that does not grow.
+
+    Needs a transaction: it locks the devices first, sorted, and holds them to its end, so that no two claims
+    for many wait for each other.
+
+    Raises:
+        TooLarge: more devices than the policy allows, before any statement (FK-LIMIT-05).
+    """
+    entries = tuple(dict.fromkeys(wanted))  # asking twice is asking once: the answer has one place for it
+    check_limit("a claim", Limit.DEVICES_IN_CLAIM, policy.max_devices_in_claim, len(entries))
+    return (yield from _claim(entries, engine.claim_many))
+
+
+def _claim(wanted: Sequence[Wanted], queries: ClaimQueries) -> Program[ClaimedMany]:
+    """Look, issue what was found, and look again for those whom another transaction forestalled."""
+    bind = _bind_many if queries.listed else _bind_one
+    keys: dict[Wanted, Key] = {}
+    woken: set[Device] = set()
+    if queries.lock is not None and wanted:
+        yield bind(queries.lock, "uda", [_names(entry) for entry in wanted])
+    pending = wanted
+    while pending:
+        rows = yield bind(queries.look, "uda", [_names(entry) for entry in pending])
+        issue: dict[Wanted, Key] = {}
+        use: dict[Wanted, Key] = {}
+        blocked: list[Wanted] = []
+        for row in rows:
+            entry, waits, one_time_key, fallback_key, used = _found(row)
+            if one_time_key is not None:
+                issue[entry] = one_time_key
+            elif waits:
+                # Every key that may be given is locked by somebody who may yet abort.
+                blocked.append(entry)
+            elif fallback_key is not None and used:
+                keys[entry] = fallback_key
+            elif fallback_key is not None:
+                use[entry] = fallback_key
+        done: set[Wanted] = set()
+        if issue:
+            entries = [(*_names(entry), digest(key)) for entry, key in issue.items()]
+            done |= _entries((yield bind(queries.issue, "udaf", entries)))
+        if use:
+            entries = [(*_names(entry), key.key_id, key.json.decode()) for entry, key in use.items()]
+            done |= _entries((yield bind(queries.use, "udakj", entries)))
+        keys |= {entry: key for entry, key in (issue | use).items() if entry in done}
+        woken |= {entry.device for entry in done}
+        pending = [*blocked, *(entry for entry in issue | use if entry not in done)]
+        if blocked and queries.wait is not None:
+            yield bind(queries.wait, "uda", [_names(entry) for entry in blocked])
+    return ClaimedMany(keys=Map(keys), woken=frozenset(woken))
+
+
+def _names(entry: Wanted) -> tuple[Parameter, ...]:
+    return entry.device.user_id, entry.device.device_id, entry.algorithm
+
+
+def _bind_one(query: Query, fields: str, entries: Sequence[tuple[Parameter, ...]]) -> Statement:
+    del fields
+    (entry,) = entries
+    return query(*entry)
+
+
+def _bind_many(query: Query, fields: str, entries: Sequence[tuple[Parameter, ...]]) -> Statement:
+    return query(listed(fields, entries))
+
+
+def _found(row: Row) -> tuple[Wanted, bool, Key | None, Key | None, bool]:
+    user_id, device_id, algorithm, waits = row[:4]
+    one_time_key = None if row[4] is None else key_of(algorithm, tuple(row[4:7]))
+    fallback_key = None if row[7] is None else key_of(algorithm, tuple(row[7:10]))
+    return (
+        Wanted(Device(user_id, device_id), algorithm),
+        bool(waits),
+        one_time_key,
+        fallback_key,
+        bool(row[10]),
+    )
+
+
+def _entries(rows: Sequence[Row]) -> set[Wanted]:
+    return {Wanted(Device(row[0], row[1]), row[2]) for row in rows}

@@ -1,0 +1,148 @@
+"""The statements for PostgreSQL 15 and later, and what speaks its protocol and its SQL.
+
+**How a claim finds its key.** A statement sees the keys of transactions that had committed when it began. A
+key that an uncommitted claim has taken is still seen as waiting, though locked. So the oldest upload that is
+seen has every key that may yet come back, and whatever is older is gone for good. Claims pass over each
+other's locks *within that upload* (`FOR UPDATE SKIP LOCKED`): its keys rank equal, and none of a younger upload
+is given while one of them may come back. When all of them are locked, a claim waits for the first one's holder
+to commit or abort, and looks again.
+
+At READ COMMITTED a statement that waited goes on with the newest version of the row it waited for, and drops
+it if the condition no longer holds (`json IS NOT NULL`). Hence no row never means no key: only a new look, with
+a new snapshot, can say so. At REPEATABLE READ the same event is error 40001.
+"""
+
+from typing import Final
+
+from fallbackkeys.sql.common import FIELDS, ISSUE_ONE, USE_ONE, common, issue_many, use_many
+from fallbackkeys.sql.engine import ClaimQueries, Engine
+from fallbackkeys.sql.statement import Query
+
+# Identifiers are compared byte by byte: faster, and no index depends on the version of a locale.
+_SCHEMA_1 = (
+    """
+    CREATE TABLE fallbackkeys_devices (
+      user_id text COLLATE "C" NOT NULL,
+      device_id text COLLATE "C" NOT NULL,
+      uploads bigint NOT NULL,
+      PRIMARY KEY (user_id, device_id)
+    )""",
+    """
+    CREATE TABLE fallbackkeys_slots (
+      user_id text COLLATE "C" NOT NULL,
+      device_id text COLLATE "C" NOT NULL,
+      algorithm text COLLATE "C" NOT NULL,
+      key_id text COLLATE "C" NOT NULL,
+      fingerprint text COLLATE "C" NOT NULL,
+      json text COLLATE "C" NOT NULL,
+      used boolean NOT NULL,
+      PRIMARY KEY (user_id, device_id, algorithm)
+    )""",
+    """
+    CREATE TABLE fallbackkeys_keys (
+      user_id text COLLATE "C" NOT NULL,
+      device_id text COLLATE "C" NOT NULL,
+      algorithm text COLLATE "C" NOT NULL,
+      fingerprint text COLLATE "C" NOT NULL,
+      upload bigint NOT NULL,
+      position integer NOT NULL,
+      key_id text COLLATE "C" NOT NULL,
+      json text COLLATE "C",
+      PRIMARY KEY (user_id, device_id, algorithm, fingerprint)
+    )""",
+    """
+    CREATE UNIQUE INDEX fallbackkeys_waiting
+    ON fallbackkeys_keys (user_id, device_id, algorithm, upload, position) WHERE json IS NOT NULL""",
+    """
+    CREATE UNIQUE INDEX fallbackkeys_named
+    ON fallbackkeys_keys (user_id, device_id, algorithm, key_id) WHERE json IS NOT NULL""",
+)
+
+
+def _records(marker: str, fields: str) -> str:
+    columns = ", ".join(f"{field} {FIELDS[field]}" for field in fields)
+    return f"json_to_recordset(CAST({marker} AS json)) AS o({columns})"
+
+
+_TAKE = """
+    UPDATE fallbackkeys_keys SET json = NULL FROM (
+      SELECT k.key_id, k.fingerprint, k.json FROM fallbackkeys_keys k
+      WHERE k.user_id = $1 AND k.device_id = $2 AND k.algorithm = $3 AND k.json IS NOT NULL{oldest}
+      ORDER BY k.upload, k.position LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) AS taken
+    WHERE fallbackkeys_keys.user_id = $1 AND fallbackkeys_keys.device_id = $2
+      AND fallbackkeys_keys.algorithm = $3 AND fallbackkeys_keys.fingerprint = taken.fingerprint
+    RETURNING taken.key_id, taken.fingerprint, taken.json"""
+_OLDEST = """
+        AND k.upload = (
+          SELECT w.upload FROM fallbackkeys_keys w
+          WHERE w.user_id = $1 AND w.device_id = $2 AND w.algorithm = $3 AND w.json IS NOT NULL
+          ORDER BY w.upload, w.position LIMIT 1)"""
+
+_LOOK = """
+    SELECT {u}, {d}, {a}, oldest.upload IS NOT NULL, k.key_id, k.fingerprint, k.json,
+      s.key_id, s.fingerprint, s.json, s.used
+    FROM {entries}
+    LEFT JOIN LATERAL (
+      SELECT w.upload FROM fallbackkeys_keys w
+      WHERE w.user_id = {u} AND w.device_id = {d} AND w.algorithm = {a} AND w.json IS NOT NULL
+      ORDER BY w.upload, w.position LIMIT 1
+    ) AS oldest ON true
+    LEFT JOIN LATERAL (
+      SELECT w.key_id, w.fingerprint, w.json FROM fallbackkeys_keys w
+      WHERE w.user_id = {u} AND w.device_id = {d} AND w.algorithm = {a} AND w.json IS NOT NULL
+        AND w.upload = oldest.upload
+      ORDER BY w.position LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) AS k ON true
+    LEFT JOIN fallbackkeys_slots s ON s.user_id = {u} AND s.device_id = {d} AND s.algorithm = {a}"""
+
+_WAIT = """
+    SELECT count(*) FROM (
+      SELECT k.fingerprint FROM {entries}
+      JOIN fallbackkeys_keys k ON k.user_id = {u} AND k.device_id = {d} AND k.algorithm = {a}
+        AND k.json IS NOT NULL AND k.fingerprint = (
+          SELECT w.fingerprint FROM fallbackkeys_keys w
+          WHERE w.user_id = {u} AND w.device_id = {d} AND w.algorithm = {a} AND w.json IS NOT NULL
+          ORDER BY w.upload, w.position LIMIT 1)
+      ORDER BY k.user_id, k.device_id, k.algorithm FOR UPDATE OF k
+    ) AS freed"""
+
+_ONE = {
+    "u": "CAST($1 AS text)", "d": "CAST($2 AS text)", "a": "CAST($3 AS text)", "entries": "(SELECT 1) AS o",
+}  # fmt: skip
+_MANY = {"u": "o.u", "d": "o.d", "a": "o.a", "entries": _records("$1", "uda")}
+
+# Everything that holds locks of several devices locks them here first, in one order; whatever else a claim
+# waits for is then held by transactions that wait for nothing.
+_LOCK_MANY = f"""
+    SELECT count(*) FROM (
+      SELECT t.uploads FROM fallbackkeys_devices t
+      JOIN (SELECT DISTINCT o.u, o.d FROM {_records("$1", "uda")}) AS asked
+        ON t.user_id = asked.u AND t.device_id = asked.d
+      ORDER BY t.user_id, t.device_id FOR UPDATE OF t
+    ) AS locked"""
+
+POSTGRESQL: Final = Engine(
+    name="PostgreSQL",
+    migrations=(tuple(Query.of(text) for text in _SCHEMA_1),),
+    **common(_records),
+    lock_version=Query.of("SELECT version FROM fallbackkeys_schema WHERE id = 1 FOR UPDATE"),
+    take=Query.of(_TAKE.format(oldest=_OLDEST)),
+    take_any=Query.of(_TAKE.format(oldest="")),
+    claim_one=ClaimQueries(
+        listed=False,
+        look=Query.of(_LOOK.format(**_ONE)),
+        wait=Query.of(_WAIT.format(**_ONE)),
+        issue=ISSUE_ONE,
+        use=USE_ONE,
+    ),
+    claim_many=ClaimQueries(
+        listed=True,
+        lock=Query.of(_LOCK_MANY),
+        look=Query.of(_LOOK.format(**_MANY)),
+        wait=Query.of(_WAIT.format(**_MANY)),
+        issue=issue_many(_records),
+        use=use_many(_records),
+    ),
+)
+"""PostgreSQL."""
