@@ -64,14 +64,16 @@ def _records(marker: str, fields: str) -> str:
     return f"json_to_recordset(CAST({marker} AS json)) AS o({columns})"
 
 
+# MATERIALIZED, so that it runs once: as a subquery it may be planned as the inner side of a join, and each of
+# its runs would lock, and so issue, another key.
 _TAKE = """
-    UPDATE fallbackkeys_keys SET json = NULL FROM (
+    WITH taken AS MATERIALIZED (
       SELECT k.key_id, k.fingerprint, k.json FROM fallbackkeys_keys k
       WHERE k.user_id = $1 AND k.device_id = $2 AND k.algorithm = $3 AND k.json IS NOT NULL{oldest}
       ORDER BY k.upload, k.position LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) AS taken
-    WHERE fallbackkeys_keys.user_id = $1 AND fallbackkeys_keys.device_id = $2
-      AND fallbackkeys_keys.algorithm = $3 AND fallbackkeys_keys.fingerprint = taken.fingerprint
+    )
+    UPDATE fallbackkeys_keys t SET json = NULL FROM taken
+    WHERE t.user_id = $1 AND t.device_id = $2 AND t.algorithm = $3 AND t.fingerprint = taken.fingerprint
     RETURNING taken.key_id, taken.fingerprint, taken.json"""
 _OLDEST = """
         AND k.upload = (
