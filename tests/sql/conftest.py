@@ -1,0 +1,39 @@
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fallbackkeys.sql import POSTGRESQL, SQLITE
+from tests.databases.server import Server
+from tests.sql.embedding import Database, postgresql_database, sqlite_database
+
+
+@pytest.fixture
+def sqlite_db() -> Iterator[Database]:
+    """An empty SQLite database in memory, migrated."""
+    database = sqlite_database()
+    with contextlib.closing(database.connection):  # type: ignore[type-var]
+        yield database.migrated()
+
+
+@pytest.fixture(scope="session")
+def postgresql_session(postgres: Server) -> Iterator[Database]:
+    """One migrated PostgreSQL database for every test of a worker that cleans up before it begins."""
+    with postgres.database() as url, postgresql_database(url) as database:
+        yield database.migrated()
+
+
+@pytest.fixture
+def postgresql_db(postgresql_session: Database) -> Database:
+    """A migrated PostgreSQL database without any key."""
+    postgresql_session.clear()
+    return postgresql_session
+
+
+@pytest.fixture(params=[SQLITE.name, POSTGRESQL.name])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Either, migrated and without any key."""
+    name = "sqlite_db" if request.param == SQLITE.name else "postgresql_db"
+    found: Database = request.getfixturevalue(name)
+    return found
