@@ -103,13 +103,16 @@ def explained() -> Iterator[None]:
 
 
 def explain(error: BaseException) -> DatabaseError | None:
-    """Say what a driver's exception means; None if it is none of the kinds above."""
+    """Say what a driver's exception means; None if it is none of the kinds above.
+
+    It is one that a statement of a program has raised, or the transaction around it.
+    """
     code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
     reason = " ".join(str(error).split()) or type(error).__name__
     of_ours = any(name in reason for name in _CATALOGUE)
     if code in _CONFLICTS or _is_busy(code) or (code in _RACES and of_ours):
         return TransactionConflict(reason=reason, sqlstate=code)
-    if (code in _MISSING and of_ours) or (_is_sqlite(code) and "no such " in reason and of_ours):
+    if code in _MISSING or (_is_sqlite(code) and "no such " in reason):
         return SchemaError(reason=reason, sqlstate=code)
     if code in _LOST or (isinstance(code, str) and code.startswith("08")) or _is_lost(error, code, reason):
         return ConnectionLost(reason=reason, sqlstate=code)
