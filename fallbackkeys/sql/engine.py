@@ -21,7 +21,8 @@ class ClaimQueries:
     """Lock the devices, in the order of their names."""
     look: Query
     """Per entry: user, device, algorithm; whether a one-time key waits; the one that may be issued (id,
-    fingerprint, JSON; null if others have locked every candidate); the fallback key (the same, and its mark)."""
+    fingerprint, JSON; null if others have locked every candidate); the fallback key (the same, and its
+    mark)."""
     wait: Query | None = None
     """Wait until whoever has locked an entry's first waiting key commits or aborts."""
     issue: Query

@@ -1,15 +1,15 @@
 """The statements for PostgreSQL 15 and later, and what speaks its protocol and its SQL.
 
-**How a claim finds its key.** A statement sees the keys of transactions that had committed when it began. A
-key that an uncommitted claim has taken is still seen as waiting, though locked. So the oldest upload that is
-seen has every key that may yet come back, and whatever is older is gone for good. Claims pass over each
-other's locks *within that upload* (`FOR UPDATE SKIP LOCKED`): its keys rank equal, and none of a younger upload
-is given while one of them may come back. When all of them are locked, a claim waits for the first one's holder
-to commit or abort, and looks again.
+**How a claim finds its key.** A statement sees what had committed when it began. A key that an uncommitted
+claim has taken is still seen as waiting, though locked. So whatever is older than the oldest upload that is
+seen is gone for good, and what may yet come back of that upload is seen. Claims pass over each other's locks
+*within that upload* (`FOR UPDATE SKIP LOCKED`): its keys rank equal, and none of a younger one is given while
+one of them may come back. When all of them are locked, a claim waits for the first one's holder to commit or
+abort, and looks again.
 
-At READ COMMITTED a statement that waited goes on with the newest version of the row it waited for, and drops
-it if the condition no longer holds (`json IS NOT NULL`). Hence no row never means no key: only a new look, with
-a new snapshot, can say so. At REPEATABLE READ the same event is error 40001.
+At READ COMMITTED a statement that waited, or found a row changed since it began, goes on with the row's
+newest version, and drops it if the condition no longer holds (`json IS NOT NULL`). Hence no row never means
+no key: only a look with a new snapshot can say so. At REPEATABLE READ the same event is error 40001.
 """
 
 from typing import Final

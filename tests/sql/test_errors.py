@@ -110,8 +110,8 @@ class TestSchema:
                         async with connection.transaction():
                             program = sql.migrate(engine=POSTGRESQL)
                             return await sql.run_async(program, connection.cursor(), Style.FORMAT)
-                    except TransactionConflict as conflict:
-                        assert conflict.retry is Retry.TRANSACTION
+                    except TransactionConflict:
+                        continue
 
             found = await asyncio.gather(*(migrate(connection) for connection in connections))
             for connection in connections:
@@ -176,7 +176,7 @@ class TestConnection:
                     sql.run(sql.upload(ALICE, UPLOAD, engine=POSTGRESQL), cursor, database.style)
                 assert caught.value.retry is Retry.NEW_CONNECTION
                 assert "on a new connection" in str(caught.value)
-            assert killer.within(sql.sync(ALICE, engine=POSTGRESQL)).one_time_key_counts == {}
+            assert not killer.within(sql.sync(ALICE, engine=POSTGRESQL)).one_time_key_counts
             assert killer.do(sql.upload(ALICE, UPLOAD, engine=POSTGRESQL)).wakes
 
     @pytest.mark.requirement("FK-SQL-09")

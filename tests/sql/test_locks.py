@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from fallbackkeys import EMPTY, Device, Upload, Wanted, sql
-from fallbackkeys.sql import POSTGRESQL, Order, Retry, TransactionConflict
+from fallbackkeys.sql import POSTGRESQL, Order, Retry, Statement, TransactionConflict
 from tests.builders import ALICE, CURVE, fallback_key, one_time_key
 from tests.sql.conftest import NewSession
+from tests.sql.embedding import watched
 from tests.sql.sessions import PATIENCE, READ_COMMITTED, REPEATABLE_READ, Session, a_claim, given
 
 orders = pytest.mark.parametrize("order", Order)
@@ -219,20 +220,13 @@ class TestRemoval:
 def test_a_key_locked_between_look_and_issue_is_looked_for_again(setup: Session) -> None:
     """Without a transaction of the caller's, somebody else may take what was found: never the same key."""
     before(setup, ("k1", "k2"))
-    program = sql.claim_many([Wanted(ALICE, CURVE)], engine=POSTGRESQL)
-    rows = None
     raced: list[str | None] = []
-    while True:
-        try:
-            statement = program.send(rows)  # type: ignore[arg-type]
-        except StopIteration as stop:
-            (key,) = stop.value.keys.values()
-            break
+
+    def race(statement: Statement) -> None:
         if statement.query is POSTGRESQL.claim_many.issue and not raced:
-            raced = [setup.claim(), setup.claim()]
+            raced.extend((setup.claim(), setup.claim()))
             before(setup, ("k3",))
-        text, parameters = statement.rendered(setup.database.style)
-        cursor = setup.database.connection.cursor()
-        cursor.execute(text, parameters)
-        rows = cursor.fetchall()
-    assert (raced, key.key_id) == (["k1", "k2"], "k3")
+
+    program = watched(sql.claim_many([Wanted(ALICE, CURVE)], engine=POSTGRESQL), race)
+    claimed = setup.database.within(program)
+    assert (raced, [key.key_id for key in claimed.keys.values()]) == (["k1", "k2"], ["k3"])
