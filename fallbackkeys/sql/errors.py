@@ -41,7 +41,7 @@ class DatabaseError(FallbackKeysError):
 
 @attrs.frozen(kw_only=True, eq=False, str=False)
 class TransactionConflict(DatabaseError):
-    """Another transaction stood in the way; nothing of this one happens. Roll back and run it again.
+    """Another transaction stood in the way; nothing of this one happens. Run it again (FK-SQL-08).
 
     A serialization failure, a deadlock that PostgreSQL has broken up, a lock that was not granted in time, a
     busy SQLite file.
@@ -52,7 +52,7 @@ class TransactionConflict(DatabaseError):
 
 @attrs.frozen(kw_only=True, eq=False, str=False)
 class ConnectionLost(DatabaseError):
-    """The server is gone, or is none that can be written to.
+    """The server is gone, or is none that can be written to (FK-SQL-09).
 
     If `COMMIT` had been sent, nobody knows whether the transaction took place. To repeat is safe all the
     same: an upload repeated changes nothing, and a claim repeated takes the next key; the first may be lost,
@@ -64,7 +64,7 @@ class ConnectionLost(DatabaseError):
 
 @attrs.frozen(kw_only=True, eq=False, str=False)
 class SchemaError(DatabaseError):
-    """The tables are not those that this version knows. Run `migrate`, or a newer version of this library."""
+    """The tables are not those that this library knows: migrate them, or run a newer version (FK-SQL-07)."""
 
     known: int | None = None
     """The version of the schema that this library works with; None if a statement found a table missing."""
