@@ -1,8 +1,8 @@
 """Histories: what clients asked and were told, and when; one JSON object per line.
 
 An operation whose transaction was rolled back is recorded as refused (409 with an errcode): it had no
-effect. One whose outcome nobody knows, because a process or a connection died, has no return: it may have taken
-effect at any time after its call, or never.
+effect. One whose outcome nobody knows, because a process or a connection died, has no return: it may have
+taken effect at any time after its call, or never.
 """
 
 import json

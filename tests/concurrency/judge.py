@@ -1,12 +1,13 @@
 """Find what no order of the operations can explain, by rules on intervals.
 
 An operation took effect at one moment between its call and its return; of one without a return nobody knows.
-A key is *certainly there* from the return of the upload that brought it to the call of the claim that returned
-it, or of a removal of its device. The rules convict only what is wrong in every order of the operations, so
-a finding is always a defect. They do not find every defect: that is a linearizability checker's work.
+A key is *certainly there* from the return of the upload that brought it to the call of the claim that
+returned it, or of a removal of its device. The rules convict only what is wrong in every order of the
+operations, so a finding is always a defect. They do not find every defect: that is a linearizability checker's
+work.
 
-A claim without a return may have taken one key. So the rules that speak of keys left ask for more keys that are
-certainly there than such claims had begun.
+A claim without a return may have taken one key. So the rules that speak of keys left ask for more keys that
+are certainly there than such claims had begun.
 """
 
 import enum

@@ -59,12 +59,9 @@ def project(operations: Iterable[Operation]) -> list[Projection]:
             for algorithm, event in _uploads(operation):
                 at(operation.user or "", operation.device or "", algorithm).uploads.append(event)
     for projection in found.values():
-        for operation in effective:
-            if (operation.user, operation.device) == projection.name[:2]:
-                if operation.do == "delete_device":
-                    projection.removals.append(Event(operation=operation))
-                elif operation.do == "sync" and operation.answered:
-                    projection.syncs.append(Event(operation=operation))
+        own = [one for one in effective if (one.user, one.device) == projection.name[:2]]
+        projection.removals += [Event(operation=one) for one in own if one.do == "delete_device"]
+        projection.syncs += [Event(operation=one) for one in own if one.do == "sync" and one.answered]
     return list(found.values())
 
 
