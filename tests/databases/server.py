@@ -1,9 +1,9 @@
 """One PostgreSQL server that belongs to a test: made, started, killed, started again, copied, promoted.
 
 Each server has a directory of its own and is reached by a Unix socket in it, a name that nobody else can
-have; standbys follow it on loopback, at a port that the system chose. Before a server is used it is asked for
-its cluster's name, a random one: so no test ever speaks to a server that it did not start. Servers are ended
-by their own process ids.
+have. One with `LOOPBACK` among its settings also listens there, for standbys, at a port that the system chose.
+Before a server is used it is asked for its cluster's name, a random one: so no test ever speaks to a server that
+it did not start. Servers are ended by their own process ids.
 """
 
 import os
@@ -24,8 +24,11 @@ import psycopg
 from tests.databases.installation import Installation, give_to_server
 
 USER = "tests"
+LOOPBACK = {"listen_addresses": "127.0.0.1"}
+_SOCKET_PORT = 5432  # a part of the socket's name, no more
 _PATIENCE = 60  # seconds for a server to come up, after which it never will
 _SETTINGS = {
+    "listen_addresses": "",
     "max_connections": "64",
     "shared_buffers": "64MB",
     # Fixed sizes keep what the crash tests write small; everything that durability depends on is as shipped.
@@ -71,10 +74,11 @@ class Server:
         return psycopg.connect(self.dsn(database), autocommit=True)
 
     def start(self) -> None:
-        """Start the server and wait until it answers; the port may be another than the last time."""
+        """Start the server and wait until it answers; on loopback its port may be another than the last time."""
         deadline = monotonic() + _PATIENCE
         while True:
-            self.name, self.port = f"fallbackkeys-{secrets.token_hex(8)}", _free_port()
+            self.name = f"fallbackkeys-{secrets.token_hex(8)}"
+            self.port = _free_port() if self.settings.get("listen_addresses") else _SOCKET_PORT
             if self._started(deadline):
                 return
             log = self.log.read_text(errors="replace")
@@ -89,7 +93,6 @@ class Server:
             | {
                 "cluster_name": self.name,
                 "port": str(self.port),
-                "listen_addresses": "127.0.0.1",
                 "unix_socket_directories": str(self.scratch),
             }
         )

@@ -8,7 +8,7 @@ import pytest
 
 from tests.databases.fixtures import NewServer
 from tests.databases.installation import VARIABLE, NoServer, install
-from tests.databases.server import Server, follow
+from tests.databases.server import LOOPBACK, Server, follow
 
 
 def _runs(pid: int) -> bool:
@@ -47,7 +47,7 @@ def test_a_killed_server_leaves_no_process_and_comes_back_with_what_was_committe
 
 
 def test_a_standby_follows_and_can_be_promoted(new_postgres: NewServer) -> None:
-    primary = new_postgres({"synchronous_standby_names": "second"})
+    primary = new_postgres(LOOPBACK | {"synchronous_standby_names": "second"})
     standby = follow(primary, name="second")
     try:
         with primary.connect() as connection:
