@@ -12,8 +12,7 @@ newest version, and drops it if the condition no longer holds (`json IS NOT NULL
 no key: only a look with a new snapshot can say so. At REPEATABLE READ the same event is error 40001
 (FK-SQL-14).
 
-What holds with many workers, and when workers and servers die, is FK-SQL-20 to FK-SQL-27; `specs/sql.md` argues
-it.
+What holds with many workers, and when workers and servers die, is FK-SQL-20 to FK-SQL-27 (`specs/sql.md`).
 """
 
 from typing import Final
