@@ -1,11 +1,12 @@
 """The same rules as SQL, for a homeserver that keeps keys in a database with many workers.
 
 Every operation is a *program*: a generator that yields statements and is sent their rows. It knows no driver
-and does no I/O, so it runs on any connection, in synchronous or asynchronous code, inside whatever transaction
-the caller has begun:
+and does no I/O, so it runs on any connection, in synchronous or asynchronous code, inside whatever
+transaction the caller has begun:
 
     with connection.transaction():
-        claimed = run(claim(device, "signed_curve25519", engine=POSTGRESQL), connection.cursor(), Style.FORMAT)
+        program = claim(device, "signed_curve25519", engine=POSTGRESQL)
+        claimed = run(program, connection.cursor(), Style.FORMAT)
 
 `specs/sql.md` has the schema, how to run it with several workers, shards and replicas, and what holds when
 transactions abort and servers die. Not here: connections, pools, retries, `BEGIN` and `COMMIT`.

@@ -31,10 +31,11 @@ def claim(device: Device, algorithm: str, *, engine: Engine, order: Order = Orde
 
 
 def claim_many(wanted: Iterable[Wanted], *, engine: Engine, policy: Policy = PURE) -> Program[ClaimedMany]:
-    """Hand out a key for each entry, in strict order, with a number of statements that does not grow.
+    """Hand out a key for each entry, in strict order.
 
-    Needs a transaction: it locks the devices first, sorted, and holds them to its end, so that no two claims
-    for many wait for each other.
+    The number of statements does not grow with the entries (FK-SQL-06). Needs a transaction: it locks the
+    devices first, sorted, and holds them to its end, so that no two claims for many wait for each other
+    (FK-SQL-15).
 
     Raises:
         TooLarge: more devices than the policy allows, before any statement (FK-LIMIT-05).

@@ -1,21 +1,21 @@
 """The statements that both databases run as they are, but for how a list comes in as JSON."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Final
 
+from fallbackkeys.persistent import Map
 from fallbackkeys.sql.statement import Query
 
 Records = Callable[[str, str], str]
 """From a marker and the letters of its fields to a table expression: see `FIELDS`."""
 
-FIELDS: Mapping[str, str] = {
-    "u": "text", "d": "text", "a": "text", "k": "text", "f": "text", "j": "text", "p": "integer",
-}  # fmt: skip
+FIELDS: Final = Map(u="text", d="text", a="text", k="text", f="text", j="text", p="integer")
 """User, device, algorithm, key id, fingerprint, JSON, position: the members of a listed entry."""
 
 
-def common(records: Records) -> dict[str, Query]:
+def common(records: Records) -> Map[str, Query]:
     """The statements, with lists read by `records`."""
-    return {name: Query.of(text) for name, text in _texts(records).items()}
+    return Map({name: Query.of(text) for name, text in _texts(records).items()})
 
 
 def _texts(records: Records) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What the databases do differently, as data: the text of every statement.
 
 A statement about one device has the user id as its first parameter and compares it in each table it names, so
-that a database sharded by user finds the one shard it needs.
+that a database sharded by user finds the one shard it needs (FK-SQL-04).
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,8 @@ class ClaimQueries:
     """Lock the devices, in the order of their names."""
     look: Query
     """Per entry: user, device, algorithm; whether a one-time key waits; the one that may be issued (id,
-    fingerprint, JSON; null if others have locked every candidate); the fallback key (the same, and its mark)."""
+    fingerprint, JSON; null if others have locked every candidate); the fallback key (the same, and its
+    mark)."""
     wait: Query | None = None
     """Wait until whoever has locked an entry's first waiting key commits or aborts."""
     issue: Query
@@ -66,7 +67,8 @@ class Engine:
     drop: Query
 
     take: Query | None = None
-    """Issue a key of the oldest upload that nobody has locked; no row if there is none such."""
+    """Issue a key of the oldest upload that nobody has locked, found by index; no row if there is none such
+    (FK-SQL-05)."""
     take_any: Query | None = None
     """The same of any upload."""
     claim_one: ClaimQueries

@@ -6,8 +6,7 @@ three kinds here is a fault of the program or the machine, and passes through as
 """
 
 import enum
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
 import attrs
@@ -41,7 +40,7 @@ class DatabaseError(FallbackKeysError):
 
 @attrs.frozen(kw_only=True, eq=False, str=False)
 class TransactionConflict(DatabaseError):
-    """Another transaction stood in the way; nothing of this one happens. Roll back and run it again.
+    """Another transaction stood in the way; nothing of this one happens. Run it again (FK-SQL-08).
 
     A serialization failure, a deadlock that PostgreSQL has broken up, a lock that was not granted in time, a
     busy SQLite file.
@@ -52,7 +51,7 @@ class TransactionConflict(DatabaseError):
 
 @attrs.frozen(kw_only=True, eq=False, str=False)
 class ConnectionLost(DatabaseError):
-    """The server is gone, or is none that can be written to.
+    """The server is gone, or is none that can be written to (FK-SQL-09).
 
     If `COMMIT` had been sent, nobody knows whether the transaction took place. To repeat is safe all the
     same: an upload repeated changes nothing, and a claim repeated takes the next key; the first may be lost,
@@ -64,7 +63,7 @@ class ConnectionLost(DatabaseError):
 
 @attrs.frozen(kw_only=True, eq=False, str=False)
 class SchemaError(DatabaseError):
-    """The tables are not those that this version knows. Run `migrate`, or a newer version of this library."""
+    """The tables are not those that this library knows: migrate them, or run a newer version (FK-SQL-07)."""
 
     known: int | None = None
     """The version of the schema that this library works with; None if a statement found a table missing."""
@@ -81,8 +80,7 @@ _CATALOGUE: Final = ("fallbackkeys_", "pg_type_typname", "pg_class_relname")
 _CLOSED: Final = "closed"
 
 
-@contextmanager
-def explained() -> Iterator[None]:
+def explained() -> AbstractContextManager[None]:
     """Turn a driver's exceptions into those of this module.
 
     The runners do this for the statements of programs. A caller does it for its own `BEGIN` and `COMMIT`:
@@ -93,23 +91,38 @@ def explained() -> Iterator[None]:
     Raises:
         DatabaseError: with the driver's exception as its cause; what is none of its kinds passes through.
     """
-    try:
-        yield
-    except Exception as error:
-        meaning = explain(error)
-        if meaning is None:
-            raise
-        raise meaning from error
+    return _EXPLAINING
+
+
+class _Explaining:
+    """Written by hand, as every statement passes through it: a generator would cost five times as much."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            meaning = explain(error)
+            if meaning is not None:
+                raise meaning from error
+
+
+_EXPLAINING: Final = _Explaining()
 
 
 def explain(error: BaseException) -> DatabaseError | None:
-    """Say what a driver's exception means; None if it is none of the kinds above."""
+    """Say what a driver's exception means; None if it is none of the kinds above.
+
+    It is one that a statement of a program has raised, or the transaction around it.
+    """
     code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
     reason = " ".join(str(error).split()) or type(error).__name__
     of_ours = any(name in reason for name in _CATALOGUE)
     if code in _CONFLICTS or _is_busy(code) or (code in _RACES and of_ours):
         return TransactionConflict(reason=reason, sqlstate=code)
-    if (code in _MISSING and of_ours) or (_is_sqlite(code) and "no such " in reason and of_ours):
+    if code in _MISSING or (_is_sqlite(code) and "no such " in reason):
         return SchemaError(reason=reason, sqlstate=code)
     if code in _LOST or (isinstance(code, str) and code.startswith("08")) or _is_lost(error, code, reason):
         return ConnectionLost(reason=reason, sqlstate=code)

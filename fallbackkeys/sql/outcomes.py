@@ -14,10 +14,12 @@ class Order(enum.Enum):
     """What a claim promises about the order of uploads while other claims are not yet committed."""
 
     STRICT = "strict"
-    """No key of a younger upload while one of an older may still be claimed, aborts of others included."""
+    """No key of a younger upload while one of an older may still be claimed, aborts of others included
+    (FK-SQL-10)."""
     RELAXED = "relaxed"
     """Weaker: keys that others have locked are passed over. If such a claim aborts, its key is issued after
-    younger ones. Still never a key twice, and never the fallback key while a one-time key waits."""
+    younger ones (FK-SQL-13). Still never a key twice, and never the fallback key while a one-time key waits
+    or may come back (FK-SQL-11)."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,53 +1,57 @@
 """The statements for PostgreSQL 15 and later, and what speaks its protocol and its SQL.
 
-**How a claim finds its key.** A statement sees the keys of transactions that had committed when it began. A
-key that an uncommitted claim has taken is still seen as waiting, though locked. So the oldest upload that is
-seen has every key that may yet come back, and whatever is older is gone for good. Claims pass over each
-other's locks *within that upload* (`FOR UPDATE SKIP LOCKED`): its keys rank equal, and none of a younger upload
-is given while one of them may come back. When all of them are locked, a claim waits for the first one's holder
-to commit or abort, and looks again.
+**How a claim finds its key.** A statement sees what had committed when it began. A key that an uncommitted
+claim has taken is still seen as waiting, though locked. So whatever is older than the oldest upload that is
+seen is gone for good, and what may yet come back of that upload is seen. Claims pass over each other's locks
+*within that upload* (`FOR UPDATE SKIP LOCKED`): its keys rank equal, and none of a younger one is given while
+one of them may come back. When all of them are locked, a claim waits for the first one's holder to commit or
+abort, and looks again.
 
-At READ COMMITTED a statement that waited goes on with the newest version of the row it waited for, and drops
-it if the condition no longer holds (`json IS NOT NULL`). Hence no row never means no key: only a new look, with
-a new snapshot, can say so. At REPEATABLE READ the same event is error 40001.
+At READ COMMITTED a statement that waited, or found a row changed since it began, goes on with the row's
+newest version, and drops it if the condition no longer holds (`json IS NOT NULL`). Hence no row never means
+no key: only a look with a new snapshot can say so. At REPEATABLE READ the same event is error 40001
+(FK-SQL-14).
+
+What holds with many workers, and when workers and servers die, is FK-SQL-20 to FK-SQL-27 (`specs/sql.md`).
 """
 
 from typing import Final
 
+from fallbackkeys.persistent import Map
 from fallbackkeys.sql.common import FIELDS, ISSUE_ONE, USE_ONE, common, issue_many, use_many
 from fallbackkeys.sql.engine import ClaimQueries, Engine
 from fallbackkeys.sql.statement import Query
 
-# Identifiers are compared byte by byte: faster, and no index depends on the version of a locale.
+# No collation is named, as CockroachDB takes one for another type; give the database the locale C.
 _SCHEMA_1 = (
     """
     CREATE TABLE fallbackkeys_devices (
-      user_id text COLLATE "C" NOT NULL,
-      device_id text COLLATE "C" NOT NULL,
+      user_id text NOT NULL,
+      device_id text NOT NULL,
       uploads bigint NOT NULL,
       PRIMARY KEY (user_id, device_id)
     )""",
     """
     CREATE TABLE fallbackkeys_slots (
-      user_id text COLLATE "C" NOT NULL,
-      device_id text COLLATE "C" NOT NULL,
-      algorithm text COLLATE "C" NOT NULL,
-      key_id text COLLATE "C" NOT NULL,
-      fingerprint text COLLATE "C" NOT NULL,
-      json text COLLATE "C" NOT NULL,
+      user_id text NOT NULL,
+      device_id text NOT NULL,
+      algorithm text NOT NULL,
+      key_id text NOT NULL,
+      fingerprint text NOT NULL,
+      json text NOT NULL,
       used boolean NOT NULL,
       PRIMARY KEY (user_id, device_id, algorithm)
     )""",
     """
     CREATE TABLE fallbackkeys_keys (
-      user_id text COLLATE "C" NOT NULL,
-      device_id text COLLATE "C" NOT NULL,
-      algorithm text COLLATE "C" NOT NULL,
-      fingerprint text COLLATE "C" NOT NULL,
+      user_id text NOT NULL,
+      device_id text NOT NULL,
+      algorithm text NOT NULL,
+      fingerprint text NOT NULL,
       upload bigint NOT NULL,
       position integer NOT NULL,
-      key_id text COLLATE "C" NOT NULL,
-      json text COLLATE "C",
+      key_id text NOT NULL,
+      json text,
       PRIMARY KEY (user_id, device_id, algorithm, fingerprint)
     )""",
     """
@@ -109,10 +113,8 @@ _WAIT = """
       ORDER BY k.user_id, k.device_id, k.algorithm FOR UPDATE OF k
     ) AS freed"""
 
-_ONE = {
-    "u": "CAST($1 AS text)", "d": "CAST($2 AS text)", "a": "CAST($3 AS text)", "entries": "(SELECT 1) AS o",
-}  # fmt: skip
-_MANY = {"u": "o.u", "d": "o.d", "a": "o.a", "entries": _records("$1", "uda")}
+_ONE: Final = Map(u="CAST($1 AS text)", d="CAST($2 AS text)", a="CAST($3 AS text)", entries="(SELECT 1) AS o")
+_MANY: Final = Map(u="o.u", d="o.d", a="o.a", entries=_records("$1", "uda"))
 
 # Everything that holds locks of several devices locks them here first, in one order; whatever else a claim
 # waits for is then held by transactions that wait for nothing.

@@ -20,7 +20,7 @@ def remove(device: Device, *, engine: Engine) -> Program[Removed]:
     if not (yield engine.remove_device(*names)):
         return Removed(rows=0, wakes=False)
     seen = yield engine.view(*names)
-    # An issued key is its own row's memory: what a claim in progress has taken goes with it.
+    # An issued key is its own row's memory: what a claim in progress has taken goes with it (FK-SQL-16).
     yield engine.remove_slots(*names)
     yield engine.remove_keys(*names)
     return Removed(rows=1, wakes=bool(seen))

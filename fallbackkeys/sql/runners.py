@@ -1,7 +1,7 @@
 """Running a program on a connection of the caller's, within the caller's transaction.
 
-A runner executes each statement, fetches its rows and sends them in; nothing else. It neither begins nor ends a
-transaction. What the driver raises is explained (`errors.explained`) where it can be.
+A runner executes each statement, fetches its rows and sends them in; nothing else. It neither begins nor ends
+a transaction (FK-SQL-03). What the driver raises is explained (`errors.explained`) where it can be.
 """
 
 from collections.abc import Awaitable, Sequence

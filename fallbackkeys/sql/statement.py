@@ -33,7 +33,8 @@ class Query:
 
     text: str
     """With markers `$1`, `$2`, …, each as often as it is needed."""
-    _texts: tuple[tuple[Style, str], ...]
+    _qmark: str
+    _format: str
     _order: tuple[int, ...]
 
     @classmethod
@@ -41,10 +42,7 @@ class Query:
         """Read the text's markers."""
         text = "\n".join(line.rstrip() for line in text.strip().splitlines())
         order = tuple(int(number) - 1 for number in _MARK.findall(text))
-        texts = tuple(
-            (style, text if style is Style.DOLLAR else _MARK.sub(style.value, text)) for style in Style
-        )
-        return cls(text, texts, order)
+        return cls(text, _MARK.sub(Style.QMARK.value, text), _MARK.sub(Style.FORMAT.value, text), order)
 
     def __call__(self, *parameters: Parameter) -> "Statement":
         """The statement with these parameters, `$1` first."""
@@ -52,9 +50,9 @@ class Query:
 
     def rendered(self, style: Style, parameters: tuple[Parameter, ...]) -> tuple[str, tuple[Parameter, ...]]:
         """Text and parameters as a driver of this style takes them."""
-        text = next(text for known, text in self._texts if known is style)
         if style is Style.DOLLAR:
-            return text, parameters
+            return self.text, parameters
+        text = self._qmark if style is Style.QMARK else self._format
         return text, tuple([parameters[index] for index in self._order])
 
 

@@ -1,6 +1,6 @@
 """Uploads: the rules of FK-UPLOAD and FK-LIMIT again, over rows instead of a state.
 
-Written apart from `transitions`, so that the two can be held against each other.
+Written apart from `transitions`, so that the two can be held against each other (FK-SQL-01).
 """
 
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ def upload(device: Device, command: Upload, *, engine: Engine, policy: Policy = 
     """Add one-time keys to their pools and put fallback keys into their slots.
 
     Needs a transaction. Its first statement locks the device to the end of it, so that the uploads of a
-    device commit in the order of their ordinals. An upload that is refused has written nothing, but may have
-    locked the device: roll back.
+    device commit in the order of their ordinals (FK-SQL-12). An upload that is refused has written no key,
+    but may have locked the device: roll back.
 
     The counts for the answer are not part of the result: run `sync` after the commit. A count read before it
     could be one that no order of the operations explains.
@@ -50,7 +50,7 @@ def upload(device: Device, command: Upload, *, engine: Engine, policy: Policy = 
     upload_ordinal = rows[0][0]
     state = _State.of((yield engine.state(*names)))
 
-    # FK-UPLOAD-14: claims only add to the memory. It is bounded where it is read: here.
+    # FK-UPLOAD-14, FK-SQL-02: claims only add to the memory. It is bounded where it is read: here.
     bound = policy.max_remembered
     if bound is not None and any(total - waits > bound for waits, total in state.counts.values()):
         yield engine.prune(*names, bound)

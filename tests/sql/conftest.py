@@ -1,12 +1,12 @@
 import contextlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from fallbackkeys.sql import POSTGRESQL, SQLITE
 from tests.databases.server import Server
 from tests.sql.embedding import Database, postgresql_database, sqlite_database
+from tests.sql.sessions import Session
 
 
 @pytest.fixture
@@ -18,9 +18,16 @@ def sqlite_db() -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_session(postgres: Server) -> Iterator[Database]:
-    """One migrated PostgreSQL database for every test of a worker that cleans up before it begins."""
-    with postgres.database() as url, postgresql_database(url) as database:
+def shared_url(postgres: Server) -> Iterator[str]:
+    """One PostgreSQL database for every test of a worker that cleans up before it begins."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_session(shared_url: str) -> Iterator[Database]:
+    """A connection to it, migrated."""
+    with postgresql_database(shared_url) as database:
         yield database.migrated()
 
 
@@ -37,3 +44,14 @@ def database(request: pytest.FixtureRequest) -> Database:
     name = "sqlite_db" if request.param == SQLITE.name else "postgresql_db"
     found: Database = request.getfixturevalue(name)
     return found
+
+
+NewSession = Callable[[], Session]
+
+
+@pytest.fixture
+def new_session(postgresql_db: Database, shared_url: str) -> Iterator[NewSession]:
+    """Make sessions of homeserver workers on the same database, which has no key yet."""
+    del postgresql_db
+    with contextlib.ExitStack() as stack:
+        yield lambda: stack.enter_context(Session.connected(shared_url))

@@ -1,7 +1,7 @@
 """What a homeserver does with programs: one connection, one transaction for each, and keys as they come."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -9,7 +9,7 @@ import attrs
 import psycopg
 
 from fallbackkeys import Device, DeviceState, Policy, sql
-from fallbackkeys.sql import POSTGRESQL, SQLITE, Engine, Program, Style
+from fallbackkeys.sql import POSTGRESQL, SQLITE, Engine, Program, Statement, Style
 
 T = TypeVar("T")
 TABLES = ("fallbackkeys_keys", "fallbackkeys_slots", "fallbackkeys_devices")
@@ -75,3 +75,16 @@ def sqlite_database(path: str = ":memory:") -> Database:
 def postgresql_database(url: str) -> Iterator[Database]:
     with psycopg.connect(url, autocommit=True) as connection:
         yield Database(POSTGRESQL, connection, Style.FORMAT)
+
+
+def watched(program: Program[T], see: Callable[[Statement], None]) -> Program[T]:
+    """The same program; `see` is called before each statement."""
+    rows: Any = None
+    while True:
+        try:
+            statement = program.send(rows)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        see(statement)
+        rows = yield statement

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from fallbackkeys import WIRE, Policy, Refusal, SeveralFallbackKeys, keystore, sql, wire
+from fallbackkeys import WIRE, Key, Policy, Refusal, SeveralFallbackKeys, Wanted, keystore, sql, wire
 from fallbackkeys.errors import JSON
 from fallbackkeys.keystore import UNREACHABLE, Unreachable
 from fallbackkeys.sql import Engine
@@ -25,12 +25,14 @@ class SqlServer:
         return self.database.engine
 
     def upload(self, *, user: str, device: str, body: JSON, dialects: tuple[str, ...]) -> Response:
+        fallback_member = ""
         try:
             uploader = decode.device(user, device)
             decoded = decode.upload(body, uploader, spoken=wire.dialects(dialects), policy=self.policy)
+            fallback_member = str(decoded.fallback_member)
             self.database.do(sql.upload(uploader, decoded.keys, engine=self.engine, policy=self.policy))
         except SeveralFallbackKeys as refusal:
-            return _refused(attrs.evolve(refusal, member=str(decoded.fallback_member)))
+            return _refused(attrs.evolve(refusal, member=fallback_member))
         except Refusal as refusal:
             return _refused(refusal)
         view = self.database.within(sql.sync(uploader, engine=self.engine))
@@ -44,7 +46,7 @@ class SqlServer:
             claimed = self.database.do(sql.claim_many(local, engine=self.engine, policy=self.policy))
         except Refusal as refusal:
             return _refused(refusal)
-        answers: dict[str, Mapping[keystore.Wanted, keystore.Key] | Unreachable] = {}
+        answers: dict[str, Mapping[Wanted, Key] | Unreachable] = {}
         for server, entries in asked.items():
             keys = decode.remote_answer(remote.get(server), entries, policy=self.policy)
             answers[server] = UNREACHABLE if keys is None else keys
