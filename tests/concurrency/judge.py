@@ -3,16 +3,16 @@
 An operation took effect at one moment between its call and its return; of one without a return nobody knows.
 A key is *certainly there* from the return of the upload that brought it to the call of the claim that
 returned it, or of a removal of its device. The rules convict only what is wrong in every order of the
-operations, so a finding is always a defect. They do not find every defect: that is a linearizability checker's
-work.
+operations, so a finding is always a defect. They do not find every defect: that is a linearizability
+checker's work.
 
 A claim without a return may have taken one key. So the rules that speak of keys left ask for more keys that
 are certainly there than such claims had begun.
 """
 
 import enum
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from math import inf
 
@@ -65,9 +65,6 @@ class _There:
     since: float
     until: float
 
-    def throughout(self, event: Event) -> bool:
-        return self.since < event.start and self.until > event.end
-
 
 def _keys(projection: Projection) -> list[_There]:
     arrived: dict[str, Event] = {}
@@ -88,9 +85,33 @@ def _keys(projection: Projection) -> list[_There]:
     return there
 
 
-def _unknown(projection: Projection, moment: float) -> int:
-    """How many claims had begun by then of which nobody knows the outcome."""
-    return sum(1 for claim in projection.claims if claim.end == inf and claim.start <= moment)
+@attrs.frozen
+class _Question:
+    """Which keys were there before some moment, and throughout the claim?"""
+
+    claim: Event
+    before: float
+
+
+def _left_over(
+    projection: Projection, keys: Sequence[_There], questions: Iterable[_Question]
+) -> Iterator[tuple[Event, str]]:
+    """Answer with the claims for which there were more such keys than claims of unknown outcome, and say so.
+
+    In one pass over keys and questions by time: histories have many thousands of each.
+    """
+    unknown = sorted(claim.start for claim in projection.claims if claim.end == inf)
+    arrivals = iter(sorted(keys, key=lambda there: there.since))
+    arriving = next(arrivals, None)
+    waiting: list[tuple[float, str]] = []  # by the moment until which they are there
+    for question in sorted(questions, key=lambda question: question.before):
+        while arriving is not None and arriving.since < question.before:
+            insort(waiting, (arriving.until, arriving.key))
+            arriving = next(arrivals, None)
+        left = waiting[bisect_right(waiting, question.claim.end, key=lambda entry: entry[0]) :]
+        begun = bisect_right(unknown, question.claim.end)
+        if len(left) > begun:
+            yield question.claim, f"{len(left)} such as {left[0][1]} ({begun} claims are of unknown outcome)"
 
 
 def _finding(rule: Rule, projection: Projection, event: Event, why: str) -> Finding:
@@ -145,37 +166,32 @@ def _offered(projection: Projection) -> list[Finding]:
 
 
 def _left(projection: Projection, keys: Sequence[_There]) -> list[Finding]:
-    findings = []
-    for claim in projection.claims:
-        if claim.operation.answered and not claim.one_time_keys:
-            left = [there.key for there in keys if there.throughout(claim)]
-            unknown = _unknown(projection, claim.end)
-            if len(left) > unknown:
-                given = claim.fallback_keys[0] if claim.fallback_keys else "nothing"
-                why = f"{given} was returned; {len(left)} keys were there, such as {left[0]}"
-                findings.append(_finding(Rule.LEFT, projection, claim, f"{why} ({unknown} claims unknown)"))
-    return findings
+    questions = (
+        _Question(claim, claim.start)
+        for claim in projection.claims
+        if claim.operation.answered and not claim.one_time_keys
+    )
+    return [
+        _finding(Rule.LEFT, projection, claim, f"there were one-time keys: {left}")
+        for claim, left in _left_over(projection, keys, questions)
+    ]
 
 
 def _ordered(projection: Projection, keys: Sequence[_There]) -> list[Finding]:
-    findings = []
     offered: dict[str, float] = {}
     for upload in projection.uploads:
         for key in upload.one_time_keys:
             offered[key] = min(offered.get(key, inf), upload.start)
-    by_arrival = sorted(keys, key=lambda there: there.since)
-    arrivals = [there.since for there in by_arrival]
-    for claim in projection.claims:
-        for key in claim.one_time_keys:
-            # Keys of uploads that had returned before the first upload of this key was called.
-            older = by_arrival[: bisect_left(arrivals, offered.get(key, -inf))]
-            left = [there.key for there in older if there.throughout(claim)]
-            unknown = _unknown(projection, claim.end)
-            if len(left) > unknown:
-                why = f"{key} was returned; {len(left)} older keys were there, such as {left[0]}"
-                why = f"{why} ({unknown} claims unknown)"
-                findings.append(_finding(Rule.ORDERED, projection, claim, why))
-    return findings
+    # Keys of uploads that had returned before the first upload of the claimed key was called.
+    questions = (
+        _Question(claim, min(claim.start, offered.get(key, -inf)))
+        for claim in projection.claims
+        for key in claim.one_time_keys
+    )
+    return [
+        _finding(Rule.ORDERED, projection, claim, f"there were older keys: {left}")
+        for claim, left in _left_over(projection, keys, questions)
+    ]
 
 
 def _snapshot(projection: Projection) -> list[Finding]:

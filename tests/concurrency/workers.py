@@ -66,8 +66,10 @@ class Worker:
     begin: Callable[[Operation], None] = lambda _: None
     """Called with an operation that is about to start, for those that may not live to see its end."""
     conflicts: Counter[str] = attrs.Factory(Counter)
-    _made: int = 0
-    _last: dict[Device, dict[str, Any]] = attrs.Factory(dict)
+    made: int = 0
+    """How many keys it has made: their names are counted."""
+    last: dict[Device, dict[str, Any]] = attrs.Factory(dict)
+    """The body of its last upload for each device."""
 
     @property
     def engine(self) -> Engine:
@@ -120,19 +122,19 @@ class Worker:
         body: dict[str, Any] = {"one_time_keys": dict(self._new_key("K") for _ in range(count))}
         if one_time_keys is not None or self.random.random() < 0.3:
             body["fallback_keys"] = dict([self._new_key("F")])
-        self._last[device] = body
+        self.last[device] = body
         self._upload(device, body)
 
     def repeat(self) -> None:
         """Upload the same again, as a client does that was not answered."""
         device = self.random.choice(self.plan.devices)
-        if device in self._last:
-            self._upload(device, self._last[device])
+        if device in self.last:
+            self._upload(device, self.last[device])
 
     def remove(self) -> None:
         """Remove a device; its keys are not uploaded again, so that each is still issued once at most."""
         device = self.random.choice(self.plan.removable)
-        self._last.pop(device, None)
+        self.last.pop(device, None)
         self._do("delete_device", device, None, lambda: sql.remove(device, engine=self.engine), lambda _: {})
 
     def drain(self) -> None:
@@ -155,8 +157,8 @@ class Worker:
         )
 
     def _new_key(self, prefix: str) -> tuple[str, Any]:
-        self._made += 1
-        name = f"{prefix}{self.client}x{self._made}"
+        self.made += 1
+        name = f"{prefix}{self.client}x{self.made}"
         return f"{ALGORITHM}:{name}", {"key": name, "signatures": {}}
 
     def _upload(self, device: Device, body: dict[str, Any]) -> None:

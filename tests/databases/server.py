@@ -1,9 +1,9 @@
 """One PostgreSQL server that belongs to a test: made, started, killed, started again, copied, promoted.
 
 Each server has a directory of its own and is reached by a Unix socket in it, a name that nobody else can
-have. One with `LOOPBACK` among its settings also listens there, for standbys, at a port that the system chose.
-Before a server is used it is asked for its cluster's name, a random one: so no test ever speaks to a server that
-it did not start. Servers are ended by their own process ids.
+have. One with `LOOPBACK` among its settings also listens there, for standbys, at a port that the system
+chose. Before a server is used it is asked for its cluster's name, a random one: so no test ever speaks to a
+server that it did not start. Servers are ended by their own process ids.
 """
 
 import os
@@ -37,6 +37,8 @@ _SETTINGS = {
     "wal_keep_size": "64MB",
     # A deadlock is resolved after this time, so that a test meets it and goes on.
     "deadlock_timeout": "200ms",
+    # A standby that has lost its primary looks again after this time, and is promoted no sooner.
+    "wal_retrieve_retry_interval": "100ms",
     "timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
 }
@@ -74,7 +76,7 @@ class Server:
         return psycopg.connect(self.dsn(database), autocommit=True)
 
     def start(self) -> None:
-        """Start the server and wait until it answers; on loopback its port may be another than the last time."""
+        """Start the server and wait until it answers; its port on loopback may be a new one."""
         deadline = monotonic() + _PATIENCE
         while True:
             self.name = f"fallbackkeys-{secrets.token_hex(8)}"
