@@ -43,16 +43,17 @@ def _texts(records: Records) -> dict[str, str]:
             UNION ALL
             SELECT algorithm, 0, 0, key_id, fingerprint, json, used
             FROM fallbackkeys_slots WHERE user_id = $1 AND device_id = $2""",
+        # CROSS JOIN: SQLite then reads the list first, and not the pool, of which it would read the list anew
+        # for each key.
         "matches": f"""
             SELECT k.algorithm, k.key_id, k.fingerprint, k.json
-            FROM {records("$3", "af")}
-            JOIN fallbackkeys_keys k ON k.user_id = $1 AND k.device_id = $2
-              AND k.algorithm = o.a AND k.fingerprint = o.f
+            FROM {records("$3", "af")} CROSS JOIN fallbackkeys_keys k
+            WHERE k.user_id = $1 AND k.device_id = $2 AND k.algorithm = o.a AND k.fingerprint = o.f
             UNION
             SELECT k.algorithm, k.key_id, k.fingerprint, k.json
-            FROM {records("$3", "ak")}
-            JOIN fallbackkeys_keys k ON k.user_id = $1 AND k.device_id = $2
-              AND k.algorithm = o.a AND k.key_id = o.k AND k.json IS NOT NULL""",
+            FROM {records("$3", "ak")} CROSS JOIN fallbackkeys_keys k
+            WHERE k.user_id = $1 AND k.device_id = $2 AND k.algorithm = o.a AND k.key_id = o.k
+              AND k.json IS NOT NULL""",
         "add_keys": f"""
             INSERT INTO fallbackkeys_keys
               (user_id, device_id, algorithm, upload, position, key_id, fingerprint, json)
@@ -66,12 +67,11 @@ def _texts(records: Records) -> dict[str, str]:
               used = s.used AND s.fingerprint = excluded.fingerprint""",
         "prune": """
             DELETE FROM fallbackkeys_keys
-            WHERE user_id = $1 AND device_id = $2 AND (algorithm, fingerprint) IN (
-              SELECT algorithm, fingerprint FROM (
-                SELECT algorithm, fingerprint,
-                  row_number() OVER (PARTITION BY algorithm ORDER BY upload DESC, position DESC) AS age
-                FROM fallbackkeys_keys WHERE user_id = $1 AND device_id = $2 AND json IS NULL
-              ) AS remembered WHERE age > $3)
+            WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND json IS NULL
+              AND (upload, position) <= (
+                SELECT k.upload, k.position FROM fallbackkeys_keys k
+                WHERE k.user_id = $1 AND k.device_id = $2 AND k.algorithm = $3 AND k.json IS NULL
+                ORDER BY k.upload DESC, k.position DESC LIMIT 1 OFFSET $4)
             RETURNING algorithm""",
         "view": """
             SELECT algorithm, count(*) FROM fallbackkeys_keys

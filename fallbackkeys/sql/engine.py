@@ -70,7 +70,7 @@ class Engine:
     add_keys: Query
     fill_slots: Query
     prune: Query
-    """Forget issued keys beyond a number, the first uploaded first."""
+    """Forget the issued keys of an algorithm beyond a number, the first uploaded first."""
 
     view: Query
     views: Query

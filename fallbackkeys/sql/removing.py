@@ -9,6 +9,7 @@ from fallbackkeys.sql.engine import Engine
 from fallbackkeys.sql.listing import listed
 from fallbackkeys.sql.outcomes import Removed
 from fallbackkeys.sql.statement import Program
+from fallbackkeys.sql.uploading import State, forget
 
 
 def remove(device: Device, *, engine: Engine) -> Program[Removed]:
@@ -43,9 +44,9 @@ def prune(device: Device, *, engine: Engine, policy: Policy) -> Program[Removed]
 
     An upload does it by itself; this is for a device that no longer uploads. Needs a transaction.
     """
-    if policy.max_remembered is None:
+    names = device.user_id, device.device_id
+    if policy.max_remembered is None or not (yield engine.lock_device(*names)):
         return Removed(rows=0, wakes=False)
-    if not (yield engine.lock_device(device.user_id, device.device_id)):
-        return Removed(rows=0, wakes=False)
-    rows = yield engine.prune(device.user_id, device.device_id, policy.max_remembered)
-    return Removed(rows=len(rows), wakes=False)
+    state = State.of((yield engine.state(*names)))
+    rows = yield from forget(device, state, engine=engine, policy=policy)
+    return Removed(rows=rows, wakes=False)

@@ -4,6 +4,7 @@ Written apart from `transitions`, so that the two can be held against each other
 """
 
 from collections.abc import Sequence
+from typing import Self
 
 import attrs
 
@@ -48,13 +49,11 @@ def upload(device: Device, command: Upload, *, engine: Engine, policy: Policy = 
     names = device.user_id, device.device_id
     rows = yield engine.add_device(*names)
     upload_ordinal = rows[0][0]
-    state = _State.of((yield engine.state(*names)))
+    state = State.of((yield engine.state(*names)))
 
     # FK-UPLOAD-14, FK-SQL-02: claims only add to the memory. It is bounded where it is read: here.
-    bound = policy.max_remembered
-    if bound is not None and any(total - waits > bound for waits, total in state.counts.values()):
-        yield engine.prune(*names, bound)
-        state = _State.of((yield engine.state(*names)))
+    if (yield from forget(device, state, engine=engine, policy=policy)):
+        state = State.of((yield engine.state(*names)))
 
     offered = [
         (key.algorithm, digest(key), key.key_id) for key in (*command.one_time_keys, *command.fallback_keys)
@@ -89,8 +88,19 @@ def upload(device: Device, command: Upload, *, engine: Engine, policy: Policy = 
     )
 
 
+def forget(device: Device, state: "State", *, engine: Engine, policy: Policy) -> Program[int]:
+    """Forget what is beyond the policy's bound; returns how many keys. The device must be locked."""
+    forgotten = 0
+    bound = policy.max_remembered
+    for algorithm, (waits, total) in state.counts.items():
+        if bound is not None and total - waits > bound:
+            rows = yield engine.prune(device.user_id, device.device_id, algorithm, bound)
+            forgotten += len(rows)
+    return forgotten
+
+
 @attrs.frozen
-class _State:
+class State:
     """What a device has, by algorithm."""
 
     counts: dict[str, tuple[int, int]]
@@ -99,7 +109,8 @@ class _State:
     """The fallback key, and whether it is used."""
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> "_State":
+    def of(cls, rows: Sequence[Row]) -> Self:
+        """Read what `Engine.state` returned."""
         counts = {row[0]: (row[1], row[2]) for row in rows if row[3] is None}
         slots = {
             row[0]: (key_of(row[0], tuple(row[3:6])), bool(row[6])) for row in rows if row[3] is not None
@@ -108,9 +119,11 @@ class _State:
 
     @property
     def algorithms(self) -> set[str]:
+        """Every algorithm with a key of any kind, remembered ones too."""
         return {*self.counts, *self.slots}
 
     def waiting(self, algorithm: str) -> int:
+        """How many one-time keys wait."""
         return self.counts.get(algorithm, (0, 0))[0]
 
     def wakes(self, key: Key) -> bool:
@@ -168,7 +181,7 @@ def _join(keys: tuple[Key, ...], pools: _Pools, policy: Policy) -> tuple[tuple[K
     return tuple(added), notices
 
 
-def _replace(keys: tuple[Key, ...], state: _State) -> list[Key]:
+def _replace(keys: tuple[Key, ...], state: State) -> list[Key]:
     """The fallback keys that are not in their slots, byte for byte (FK-UPLOAD-02, FK-UPLOAD-07)."""
     by_algorithm: dict[str, list[Key]] = {}
     for key in keys:
@@ -181,7 +194,7 @@ def _replace(keys: tuple[Key, ...], state: _State) -> list[Key]:
     return [key for key in keys if state.slots.get(key.algorithm, (None,))[0] != key]
 
 
-def _of_kinds(command: Upload, state: _State, pools: _Pools, added: tuple[Key, ...]) -> list[Notice]:
+def _of_kinds(command: Upload, state: State, pools: _Pools, added: tuple[Key, ...]) -> list[Notice]:
     """Keys of both kinds (FK-UPLOAD-16), and a `fallback` that does not fit the kind (FK-UPLOAD-19)."""
     notices: list[Notice] = []
     slots = {algorithm: key for algorithm, (key, _) in state.slots.items()}

@@ -133,6 +133,19 @@ def test_sqlite_finds_a_key_by_its_index(sqlite_db: Database) -> None:
     assert "TEMP B-TREE" not in text
 
 
+def test_what_an_upload_reads_is_found_by_index(sqlite_db: Database, postgresql_db: Database) -> None:
+    """SQLite begins with the list: else it would read the list once for each key of the pool."""
+    listing = '[{"a": "x", "f": "f", "k": "k"}]'
+    names = ALICE.user_id, ALICE.device_id
+    a_pool(sqlite_db, 1000)
+    text = plan(sqlite_db, SQLITE.matches, *names, listing)
+    assert text.count("SCAN json_each") == 2
+    assert text.index("SCAN json_each") < text.index("SEARCH k USING INDEX")
+    a_pool(postgresql_db, 1000)
+    postgresql_db.execute("ANALYZE fallbackkeys_keys")
+    assert "Join" not in plan(postgresql_db, POSTGRESQL.prune, *names, CURVE, 10)
+
+
 @pytest.mark.requirement("FK-SQL-06")
 @pytest.mark.parametrize("size", [1, 40])
 def test_a_claim_for_many_takes_a_constant_number_of_statements(database: Database, size: int) -> None:
