@@ -56,12 +56,14 @@ def _records(marker: str, fields: str) -> str:
     return f"(SELECT {columns} FROM json_each({marker})) AS o"
 
 
+# The index is named because after ANALYZE, with pools of very different sizes, the planner may prefer another
+# and sort the pool.
 _LOOK = f"""
     SELECT o.u, o.d, o.a, k.rowid IS NOT NULL, k.key_id, k.fingerprint, k.json,
       s.key_id, s.fingerprint, s.json, s.used
     FROM {_records("$1", "uda")}
     LEFT JOIN fallbackkeys_keys k ON k.rowid = (
-      SELECT w.rowid FROM fallbackkeys_keys w
+      SELECT w.rowid FROM fallbackkeys_keys w INDEXED BY fallbackkeys_waiting
       WHERE w.user_id = o.u AND w.device_id = o.d AND w.algorithm = o.a AND w.json IS NOT NULL
       ORDER BY w.upload, w.position LIMIT 1)
     LEFT JOIN fallbackkeys_slots s ON s.user_id = o.u AND s.device_id = o.d AND s.algorithm = o.a"""
