@@ -47,7 +47,7 @@ def sqlite(path: Path) -> Connect:
     def connect() -> Iterator[Database]:
         connection = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA synchronous = FULL")
         try:
             yield Database(SQLITE, connection, Style.QMARK)
         finally:
