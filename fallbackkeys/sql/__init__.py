@@ -13,7 +13,7 @@ transactions abort and servers die. Not here: connections, pools, retries, `BEGI
 """
 
 from fallbackkeys.sql.claiming import claim, claim_many
-from fallbackkeys.sql.engine import ClaimQueries, Engine
+from fallbackkeys.sql.engine import Engine, ManyQueries, OneQueries
 from fallbackkeys.sql.errors import (
     ConnectionLost,
     DatabaseError,
@@ -38,13 +38,14 @@ __all__ = [
     "SQLITE",
     "AsyncCursor",
     "AsyncpgConnection",
-    "ClaimQueries",
     "Claimed",
     "ClaimedMany",
     "ConnectionLost",
     "Cursor",
     "DatabaseError",
     "Engine",
+    "ManyQueries",
+    "OneQueries",
     "Order",
     "Parameter",
     "Program",

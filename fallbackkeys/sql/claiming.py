@@ -7,10 +7,10 @@ from fallbackkeys.errors import Limit
 from fallbackkeys.keys import Key
 from fallbackkeys.persistent import Map
 from fallbackkeys.policy import PURE, Policy, check_limit
-from fallbackkeys.sql.engine import ClaimQueries, Engine
+from fallbackkeys.sql.engine import Engine, ManyQueries, OneQueries
 from fallbackkeys.sql.listing import digest, key_of, listed
 from fallbackkeys.sql.outcomes import Claimed, ClaimedMany, Order
-from fallbackkeys.sql.statement import Parameter, Program, Query, Row, Statement
+from fallbackkeys.sql.statement import Parameter, Program, Row
 
 
 def claim(device: Device, algorithm: str, *, engine: Engine, order: Order = Order.STRICT) -> Program[Claimed]:
@@ -20,14 +20,31 @@ def claim(device: Device, algorithm: str, *, engine: Engine, order: Order = Orde
     a transaction of the caller's it should be the only claim: use `claim_many` for several, which locks in
     one order.
     """
-    take = engine.take if order is Order.STRICT else engine.take_any
-    if take is not None:
-        rows = yield take(device.user_id, device.device_id, algorithm)
+    if engine.claim_one is not None:
+        return (yield from _claim_one(device, algorithm, engine.claim_one, order))
+    wanted = Wanted(device, algorithm)
+    claimed = yield from _claim_many((wanted,), engine.claim_many)
+    return Claimed(key=claimed.keys.get(wanted), wakes=bool(claimed.woken))
+
+
+def _claim_one(device: Device, algorithm: str, queries: OneQueries, order: Order) -> Program[Claimed]:
+    names = device.user_id, device.device_id, algorithm
+    take = queries.take if order is Order.STRICT else queries.take_any
+    while True:
+        rows = yield take(*names)
         if rows:
             return Claimed(key=key_of(algorithm, tuple(rows[0])), wakes=True)
-    wanted = Wanted(device, algorithm)
-    claimed = yield from _claim((wanted,), engine.claim_one)
-    return Claimed(key=claimed.keys.get(wanted), wakes=bool(claimed.woken))
+        # Nothing was free. If keys are there, this waits for the first one's holder to commit or abort.
+        waits, _, *slot, used = (yield queries.look(*names))[0]
+        if waits:
+            continue
+        if slot[0] is None:
+            return Claimed(key=None, wakes=False)
+        key = key_of(algorithm, tuple(slot))
+        if used:
+            return Claimed(key=key, wakes=False)
+        if (yield queries.use(*names, key.key_id, key.json.decode())):
+            return Claimed(key=key, wakes=True)
 
 
 def claim_many(wanted: Iterable[Wanted], *, engine: Engine, policy: Policy = PURE) -> Program[ClaimedMany]:
@@ -42,19 +59,18 @@ def claim_many(wanted: Iterable[Wanted], *, engine: Engine, policy: Policy = PUR
     """
     entries = tuple(dict.fromkeys(wanted))  # asking twice is asking once: the answer has one place for it
     check_limit("a claim", Limit.DEVICES_IN_CLAIM, policy.max_devices_in_claim, len(entries))
-    return (yield from _claim(entries, engine.claim_many))
+    return (yield from _claim_many(entries, engine.claim_many))
 
 
-def _claim(wanted: Sequence[Wanted], queries: ClaimQueries) -> Program[ClaimedMany]:
+def _claim_many(wanted: Sequence[Wanted], queries: ManyQueries) -> Program[ClaimedMany]:
     """Look, issue what was found, and look again for those whom another transaction forestalled."""
-    bind = _bind_many if queries.listed else _bind_one
     keys: dict[Wanted, Key] = {}
     woken: set[Device] = set()
     if queries.lock is not None and wanted:
-        yield bind(queries.lock, "uda", [_names(entry) for entry in wanted])
+        yield queries.lock(listed("uda", [_names(entry) for entry in wanted]))
     pending = wanted
     while pending:
-        rows = yield bind(queries.look, "uda", [_names(entry) for entry in pending])
+        rows = yield queries.look(listed("uda", [_names(entry) for entry in pending]))
         issue: dict[Wanted, Key] = {}
         use: dict[Wanted, Key] = {}
         blocked: list[Wanted] = []
@@ -72,30 +88,20 @@ def _claim(wanted: Sequence[Wanted], queries: ClaimQueries) -> Program[ClaimedMa
         done: set[Wanted] = set()
         if issue:
             entries = [(*_names(entry), digest(key)) for entry, key in issue.items()]
-            done |= _entries((yield bind(queries.issue, "udaf", entries)))
+            done |= _entries((yield queries.issue(listed("udaf", entries))))
         if use:
             entries = [(*_names(entry), key.key_id, key.json.decode()) for entry, key in use.items()]
-            done |= _entries((yield bind(queries.use, "udakj", entries)))
+            done |= _entries((yield queries.use(listed("udakj", entries))))
         keys |= {entry: key for entry, key in (issue | use).items() if entry in done}
         woken |= {entry.device for entry in done}
         pending = [*blocked, *(entry for entry in issue | use if entry not in done)]
         if blocked and queries.wait is not None:
-            yield bind(queries.wait, "uda", [_names(entry) for entry in blocked])
+            yield queries.wait(listed("uda", [_names(entry) for entry in blocked]))
     return ClaimedMany(keys=Map(keys), woken=frozenset(woken))
 
 
 def _names(entry: Wanted) -> tuple[Parameter, ...]:
     return entry.device.user_id, entry.device.device_id, entry.algorithm
-
-
-def _bind_one(query: Query, fields: str, entries: Sequence[tuple[Parameter, ...]]) -> Statement:
-    del fields
-    (entry,) = entries
-    return query(*entry)
-
-
-def _bind_many(query: Query, fields: str, entries: Sequence[tuple[Parameter, ...]]) -> Statement:
-    return query(listed(fields, entries))
 
 
 def _found(row: Row) -> tuple[Wanted, bool, Key | None, Key | None, bool]:

@@ -108,22 +108,8 @@ def _texts(records: Records) -> dict[str, str]:
     }
 
 
-ISSUE_ONE = Query.of("""
-    UPDATE fallbackkeys_keys SET json = NULL
-    WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND fingerprint = $4 AND json IS NOT NULL
-    RETURNING user_id, device_id, algorithm""")
-
-USE_ONE = Query.of("""
-    UPDATE fallbackkeys_slots SET used = true
-    WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND NOT used AND key_id = $4 AND json = $5
-      AND NOT EXISTS (
-        SELECT 1 FROM fallbackkeys_keys k
-        WHERE k.user_id = $1 AND k.device_id = $2 AND k.algorithm = $3 AND k.json IS NOT NULL)
-    RETURNING user_id, device_id, algorithm""")
-
-
-def issue_many(records: Records) -> Query:
-    """`ISSUE_ONE` for a list."""
+def issue(records: Records) -> Query:
+    """`ManyQueries.issue`."""
     return Query.of(f"""
         UPDATE fallbackkeys_keys AS t SET json = NULL FROM {records("$1", "udaf")}
         WHERE t.user_id = o.u AND t.device_id = o.d AND t.algorithm = o.a AND t.fingerprint = o.f
@@ -131,8 +117,8 @@ def issue_many(records: Records) -> Query:
         RETURNING user_id, device_id, algorithm""")
 
 
-def use_many(records: Records) -> Query:
-    """`USE_ONE` for a list."""
+def use(records: Records) -> Query:
+    """`ManyQueries.use`."""
     return Query.of(f"""
         UPDATE fallbackkeys_slots AS t SET used = true FROM {records("$1", "udakj")}
         WHERE t.user_id = o.u AND t.device_id = o.d AND t.algorithm = o.a

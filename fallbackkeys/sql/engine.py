@@ -12,11 +12,25 @@ from fallbackkeys.sql.statement import Query
 
 
 @attrs.frozen(kw_only=True)
-class ClaimQueries:
-    """The statements of a claim: `$1` user, `$2` device, `$3` algorithm; or `$1` many entries as JSON."""
+class OneQueries:
+    """The statements of a claim of one device: `$1` user, `$2` device, `$3` algorithm."""
 
-    listed: bool
-    """Whether entries come as JSON."""
+    take: Query
+    """Issue a key of the oldest upload that nobody has locked, found by index; no row if there is none such
+    (FK-SQL-05)."""
+    take_any: Query
+    """The same of any upload."""
+    look: Query
+    """Whether a one-time key waits, and if so, wait until whoever has locked the first one commits or
+    aborts; the fallback key (id, fingerprint, JSON, mark)."""
+    use: Query
+    """Mark the fallback key used if no one-time key waits; no row if it did not come true."""
+
+
+@attrs.frozen(kw_only=True)
+class ManyQueries:
+    """The statements of a claim for many: `$1` entries as JSON."""
+
     lock: Query | None = None
     """Lock the devices, in the order of their names."""
     look: Query
@@ -66,13 +80,9 @@ class Engine:
     remove_keys: Query
     drop: Query
 
-    take: Query | None = None
-    """Issue a key of the oldest upload that nobody has locked, found by index; no row if there is none such
-    (FK-SQL-05)."""
-    take_any: Query | None = None
-    """The same of any upload."""
-    claim_one: ClaimQueries
-    claim_many: ClaimQueries
+    claim_one: OneQueries | None
+    """None where `claim_many` is as good."""
+    claim_many: ManyQueries
 
     @property
     def version(self) -> int:
@@ -83,10 +93,11 @@ class Engine:
         """Every statement of every operation with its name; not those of migrations."""
         values = [(field.name, getattr(self, field.name)) for field in attrs.fields(Engine)]
         for prefix, queries in (("claim_one", self.claim_one), ("claim_many", self.claim_many)):
-            values += [
-                (f"{prefix}.{field.name}", getattr(queries, field.name))
-                for field in attrs.fields(ClaimQueries)
-            ]
+            if queries is not None:
+                values += [
+                    (f"{prefix}.{field.name}", getattr(queries, field.name))
+                    for field in attrs.fields(type(queries))
+                ]
         for name, value in values:
             if isinstance(value, Query):
                 yield name, value

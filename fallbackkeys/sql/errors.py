@@ -73,10 +73,12 @@ class SchemaError(DatabaseError):
 
 _CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
 _LOST: Final = frozenset({"25006", "25P03", "40003", "57P01", "57P02", "57P03"})
-_MISSING: Final = frozenset({"42P01", "42703"})
-_RACES: Final = frozenset({"23505", "42P07", "42710"})
+_SCHEMA: Final = frozenset({"42P01", "42703", "42P07"})
+"""A table or a column is missing, or a table is there that the version says is not."""
+_RACE: Final = "23505"
 """Two first migrations at once: one finds what the other has just made."""
 _CATALOGUE: Final = ("fallbackkeys_", "pg_type_typname", "pg_class_relname")
+_SQLITE_SCHEMA: Final = ("no such table", "no such column", "already exists")
 _CLOSED: Final = "closed"
 
 
@@ -120,9 +122,9 @@ def explain(error: BaseException) -> DatabaseError | None:
     code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
     reason = " ".join(str(error).split()) or type(error).__name__
     of_ours = any(name in reason for name in _CATALOGUE)
-    if code in _CONFLICTS or _is_busy(code) or (code in _RACES and of_ours):
+    if code in _CONFLICTS or _is_busy(code) or (code == _RACE and of_ours):
         return TransactionConflict(reason=reason, sqlstate=code)
-    if code in _MISSING or (_is_sqlite(code) and "no such " in reason):
+    if code in _SCHEMA or (_is_sqlite(code) and any(words in reason for words in _SQLITE_SCHEMA)):
         return SchemaError(reason=reason, sqlstate=code)
     if code in _LOST or (isinstance(code, str) and code.startswith("08")) or _is_lost(error, code, reason):
         return ConnectionLost(reason=reason, sqlstate=code)

@@ -17,9 +17,8 @@ What holds with many workers, and when workers and servers die, is FK-SQL-20 to 
 
 from typing import Final
 
-from fallbackkeys.persistent import Map
-from fallbackkeys.sql.common import FIELDS, ISSUE_ONE, USE_ONE, common, issue_many, use_many
-from fallbackkeys.sql.engine import ClaimQueries, Engine
+from fallbackkeys.sql.common import FIELDS, common, issue, use
+from fallbackkeys.sql.engine import Engine, ManyQueries, OneQueries
 from fallbackkeys.sql.statement import Query
 
 # No collation is named, as CockroachDB takes one for another type; give the database the locale C.
@@ -85,40 +84,61 @@ _OLDEST = """
           WHERE w.user_id = $1 AND w.device_id = $2 AND w.algorithm = $3 AND w.json IS NOT NULL
           ORDER BY w.upload, w.position LIMIT 1)"""
 
-_LOOK = """
-    SELECT {u}, {d}, {a}, oldest.upload IS NOT NULL, k.key_id, k.fingerprint, k.json,
+_LOOK_ONE = """
+    SELECT oldest.fingerprint IS NOT NULL, freed.fingerprint IS NOT NULL,
       s.key_id, s.fingerprint, s.json, s.used
-    FROM {entries}
+    FROM (SELECT 1) AS once
+    LEFT JOIN LATERAL (
+      SELECT w.fingerprint FROM fallbackkeys_keys w
+      WHERE w.user_id = $1 AND w.device_id = $2 AND w.algorithm = $3 AND w.json IS NOT NULL
+      ORDER BY w.upload, w.position LIMIT 1
+    ) AS oldest ON true
+    LEFT JOIN LATERAL (
+      SELECT w.fingerprint FROM fallbackkeys_keys w
+      WHERE w.user_id = $1 AND w.device_id = $2 AND w.algorithm = $3 AND w.json IS NOT NULL
+        AND w.fingerprint = oldest.fingerprint FOR UPDATE
+    ) AS freed ON true
+    LEFT JOIN fallbackkeys_slots s ON s.user_id = $1 AND s.device_id = $2 AND s.algorithm = $3"""
+
+_USE_ONE = """
+    UPDATE fallbackkeys_slots SET used = true
+    WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND NOT used AND key_id = $4 AND json = $5
+      AND NOT EXISTS (
+        SELECT 1 FROM fallbackkeys_keys k
+        WHERE k.user_id = $1 AND k.device_id = $2 AND k.algorithm = $3 AND k.json IS NOT NULL)
+    RETURNING used"""
+
+_LOOK = f"""
+    SELECT o.u, o.d, o.a, oldest.upload IS NOT NULL, k.key_id, k.fingerprint, k.json,
+      s.key_id, s.fingerprint, s.json, s.used
+    FROM {_records("$1", "uda")}
     LEFT JOIN LATERAL (
       SELECT w.upload FROM fallbackkeys_keys w
-      WHERE w.user_id = {u} AND w.device_id = {d} AND w.algorithm = {a} AND w.json IS NOT NULL
+      WHERE w.user_id = o.u AND w.device_id = o.d AND w.algorithm = o.a AND w.json IS NOT NULL
       ORDER BY w.upload, w.position LIMIT 1
     ) AS oldest ON true
     LEFT JOIN LATERAL (
       SELECT w.key_id, w.fingerprint, w.json FROM fallbackkeys_keys w
-      WHERE w.user_id = {u} AND w.device_id = {d} AND w.algorithm = {a} AND w.json IS NOT NULL
+      WHERE w.user_id = o.u AND w.device_id = o.d AND w.algorithm = o.a AND w.json IS NOT NULL
         AND w.upload = oldest.upload
       ORDER BY w.position LIMIT 1 FOR UPDATE SKIP LOCKED
     ) AS k ON true
-    LEFT JOIN fallbackkeys_slots s ON s.user_id = {u} AND s.device_id = {d} AND s.algorithm = {a}"""
+    LEFT JOIN fallbackkeys_slots s ON s.user_id = o.u AND s.device_id = o.d AND s.algorithm = o.a"""
 
-_WAIT = """
+_WAIT = f"""
     SELECT count(*) FROM (
-      SELECT k.fingerprint FROM {entries}
-      JOIN fallbackkeys_keys k ON k.user_id = {u} AND k.device_id = {d} AND k.algorithm = {a}
+      SELECT k.fingerprint FROM {_records("$1", "uda")}
+      JOIN fallbackkeys_keys k ON k.user_id = o.u AND k.device_id = o.d AND k.algorithm = o.a
         AND k.json IS NOT NULL AND k.fingerprint = (
           SELECT w.fingerprint FROM fallbackkeys_keys w
-          WHERE w.user_id = {u} AND w.device_id = {d} AND w.algorithm = {a} AND w.json IS NOT NULL
+          WHERE w.user_id = o.u AND w.device_id = o.d AND w.algorithm = o.a AND w.json IS NOT NULL
           ORDER BY w.upload, w.position LIMIT 1)
       ORDER BY k.user_id, k.device_id, k.algorithm FOR UPDATE OF k
     ) AS freed"""
 
-_ONE: Final = Map(u="CAST($1 AS text)", d="CAST($2 AS text)", a="CAST($3 AS text)", entries="(SELECT 1) AS o")
-_MANY: Final = Map(u="o.u", d="o.d", a="o.a", entries=_records("$1", "uda"))
-
 # Everything that holds locks of several devices locks them here first, in one order; whatever else a claim
 # waits for is then held by transactions that wait for nothing.
-_LOCK_MANY = f"""
+_LOCK = f"""
     SELECT count(*) FROM (
       SELECT t.uploads FROM fallbackkeys_devices t
       JOIN (SELECT DISTINCT o.u, o.d FROM {_records("$1", "uda")}) AS asked
@@ -131,22 +151,18 @@ POSTGRESQL: Final = Engine(
     migrations=(tuple(Query.of(text) for text in _SCHEMA_1),),
     **common(_records),
     lock_version=Query.of("SELECT version FROM fallbackkeys_schema WHERE id = 1 FOR UPDATE"),
-    take=Query.of(_TAKE.format(oldest=_OLDEST)),
-    take_any=Query.of(_TAKE.format(oldest="")),
-    claim_one=ClaimQueries(
-        listed=False,
-        look=Query.of(_LOOK.format(**_ONE)),
-        wait=Query.of(_WAIT.format(**_ONE)),
-        issue=ISSUE_ONE,
-        use=USE_ONE,
+    claim_one=OneQueries(
+        take=Query.of(_TAKE.format(oldest=_OLDEST)),
+        take_any=Query.of(_TAKE.format(oldest="")),
+        look=Query.of(_LOOK_ONE),
+        use=Query.of(_USE_ONE),
     ),
-    claim_many=ClaimQueries(
-        listed=True,
-        lock=Query.of(_LOCK_MANY),
-        look=Query.of(_LOOK.format(**_MANY)),
-        wait=Query.of(_WAIT.format(**_MANY)),
-        issue=issue_many(_records),
-        use=use_many(_records),
+    claim_many=ManyQueries(
+        lock=Query.of(_LOCK),
+        look=Query.of(_LOOK),
+        wait=Query.of(_WAIT),
+        issue=issue(_records),
+        use=use(_records),
     ),
 )
 """PostgreSQL."""

@@ -7,8 +7,8 @@ refused by SQLite and must be run again.
 
 from typing import Final
 
-from fallbackkeys.sql.common import ISSUE_ONE, USE_ONE, common, issue_many, use_many
-from fallbackkeys.sql.engine import ClaimQueries, Engine
+from fallbackkeys.sql.common import common, issue, use
+from fallbackkeys.sql.engine import Engine, ManyQueries
 from fallbackkeys.sql.statement import Query
 
 _SCHEMA_1 = (
@@ -56,19 +56,15 @@ def _records(marker: str, fields: str) -> str:
     return f"(SELECT {columns} FROM json_each({marker})) AS o"
 
 
-_ONE = "(SELECT $1 AS u, $2 AS d, $3 AS a) AS o"
-
-
-def _look(entries: str) -> Query:
-    return Query.of(f"""
-        SELECT o.u, o.d, o.a, k.rowid IS NOT NULL, k.key_id, k.fingerprint, k.json,
-          s.key_id, s.fingerprint, s.json, s.used
-        FROM {entries}
-        LEFT JOIN fallbackkeys_keys k ON k.rowid = (
-          SELECT w.rowid FROM fallbackkeys_keys w
-          WHERE w.user_id = o.u AND w.device_id = o.d AND w.algorithm = o.a AND w.json IS NOT NULL
-          ORDER BY w.upload, w.position LIMIT 1)
-        LEFT JOIN fallbackkeys_slots s ON s.user_id = o.u AND s.device_id = o.d AND s.algorithm = o.a""")
+_LOOK = f"""
+    SELECT o.u, o.d, o.a, k.rowid IS NOT NULL, k.key_id, k.fingerprint, k.json,
+      s.key_id, s.fingerprint, s.json, s.used
+    FROM {_records("$1", "uda")}
+    LEFT JOIN fallbackkeys_keys k ON k.rowid = (
+      SELECT w.rowid FROM fallbackkeys_keys w
+      WHERE w.user_id = o.u AND w.device_id = o.d AND w.algorithm = o.a AND w.json IS NOT NULL
+      ORDER BY w.upload, w.position LIMIT 1)
+    LEFT JOIN fallbackkeys_slots s ON s.user_id = o.u AND s.device_id = o.d AND s.algorithm = o.a"""
 
 
 _COMMON = common(_records)
@@ -78,9 +74,7 @@ SQLITE: Final = Engine(
     migrations=(tuple(Query.of(text) for text in _SCHEMA_1),),
     **_COMMON,
     lock_version=_COMMON["read_version"],
-    claim_one=ClaimQueries(listed=False, look=_look(_ONE), issue=ISSUE_ONE, use=USE_ONE),
-    claim_many=ClaimQueries(
-        listed=True, look=_look(_records("$1", "uda")), issue=issue_many(_records), use=use_many(_records)
-    ),
+    claim_one=None,
+    claim_many=ManyQueries(look=Query.of(_LOOK), issue=issue(_records), use=use(_records)),
 )
 """SQLite."""

@@ -171,7 +171,7 @@ async def table(dsn: str) -> str:
     for connection in connections:
         await connection.close()
     lines = [
-        f"PostgreSQL {version}, {CLIENTS} clients; keys per second / answers per second, median of {ROUNDS}\n",
+        f"PostgreSQL {version}, {CLIENTS} clients; keys / answers per second, median of {ROUNDS}\n",
         "| strategy |" + "".join(f" {pool.name} |" for pool in POOLS),
         "|---|" + "---|" * len(POOLS),
     ]

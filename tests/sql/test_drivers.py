@@ -1,6 +1,7 @@
 """Every program under every driver, in the caller's own transaction."""
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,10 +23,12 @@ ONE, TWO, THREE = one_time_key("k1"), one_time_key("k2", unsigned={"\x00": "𝄞
 LAST = fallback_key("f")
 
 
-async def every_program(engine: Engine, do: Callable[[Program[Any]], Awaitable[Any]]) -> None:
+async def every_program(
+    engine: Engine, do: Callable[[Program[Any]], Awaitable[Any]], migrated: int = 0
+) -> None:
     """Run each program once and check what it gives."""
     upload = Upload(one_time_keys=(ONE, TWO), fallback_keys=(LAST,))
-    assert await do(sql.migrate(engine=engine)) == 0
+    assert await do(sql.migrate(engine=engine)) == migrated
     assert await do(sql.migrate(engine=engine)) == engine.version
     assert await do(sql.check_schema(engine=engine)) is None
     stored = await do(sql.upload(ALICE, upload, engine=engine, policy=WIRE))
@@ -111,6 +114,26 @@ def test_asyncpg(postgres_url: str) -> None:
         await connection.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.requirement("FK-SQL-04")
+def test_on_tables_partitioned_by_user(postgres_url: str) -> None:
+    """Made by an operator before the first migration, which then finds the version it would have made."""
+    with psycopg.connect(postgres_url) as connection:
+        cursor = psycopg.RawCursor(connection)
+        for query in (statement for version in POSTGRESQL.migrations for statement in version):
+            table = re.match(r"CREATE TABLE (\w+)", query.text)
+            cursor.execute(query.text + (" PARTITION BY HASH (user_id)" if table else ""))
+            for part in range(3 if table else 0):
+                assert table is not None
+                cursor.execute(
+                    f"CREATE TABLE {table[1]}_{part} PARTITION OF {table[1]} "
+                    f"FOR VALUES WITH (MODULUS 3, REMAINDER {part})"
+                )
+        cursor.execute(POSTGRESQL.create_version.text)
+        cursor.execute(f"INSERT INTO fallbackkeys_schema VALUES (1, {POSTGRESQL.version})")
+        do = synchronous(cursor, Style.DOLLAR)
+        asyncio.run(every_program(POSTGRESQL, do, migrated=POSTGRESQL.version))
 
 
 @pytest.mark.requirement("FK-SQL-03")

@@ -100,6 +100,13 @@ class TestSchema:
             assert bare.within(sql.migrate(engine=bare.engine)) == 0
         assert bare.migrated().within(sql.check_schema(engine=bare.engine)) is None
 
+    @pytest.mark.requirement("FK-SQL-07")
+    def test_tables_whose_version_is_not_known(self, bare: Database) -> None:
+        bare.migrated()
+        bare.execute("DROP TABLE fallbackkeys_schema")
+        with pytest.raises(SchemaError, match="already exists"):
+            bare.do(sql.migrate(engine=bare.engine))
+
     def test_two_first_migrations_at_once(self, postgres_url: str) -> None:
         async def main() -> list[Any]:
             connections = [await psycopg.AsyncConnection.connect(postgres_url) for _ in range(4)]
