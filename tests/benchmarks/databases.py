@@ -59,8 +59,11 @@ class Clients(Protocol):
     def do(self, program: Program[T]) -> T:
         """Run a program in a transaction of its own, as the first client."""
 
+    def clear(self, tables: Sequence[str]) -> None:
+        """Empty the tables."""
+
     def tidy(self, tables: Sequence[str]) -> None:
-        """Bring the database to the same rest before each round."""
+        """Bring the database to rest once the tables are filled."""
 
     def claim(self, contender: Contender, schedule: Iterator[Device], tally: Tally) -> None:
         """Let all clients claim until the schedule is empty."""
@@ -85,6 +88,9 @@ class PostgreSQL:
                 return await sql.run_asyncpg(program, self.connections[0])
 
         return self.loop.run_until_complete(run())
+
+    def clear(self, tables: Sequence[str]) -> None:
+        self.loop.run_until_complete(self.connections[0].execute(f"TRUNCATE {', '.join(tables)}"))
 
     def tidy(self, tables: Sequence[str]) -> None:
         async def run() -> None:
@@ -144,6 +150,10 @@ class SQLite:
         value = sql.run(program, connection.cursor(), Style.QMARK)
         connection.execute("COMMIT")
         return value
+
+    def clear(self, tables: Sequence[str]) -> None:
+        for table in tables:
+            self.connections[0].execute(f"DELETE FROM {table}")
 
     def tidy(self, tables: Sequence[str]) -> None:
         for table in tables:

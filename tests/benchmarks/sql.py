@@ -78,11 +78,12 @@ def _fill(clients: Clients, contender: Contender, devices: Sequence[Device], cas
 
 
 def claims(clients: Clients, contenders: Sequence[Contender], case: Case) -> dict[str, Figures]:
-    """Let all clients claim at once; each round has devices of its own."""
+    """Let all clients claim at once; each round begins with the same tables."""
     found = {contender.name: Figures() for contender in contenders}
     for number in range(ROUNDS):
         for contender in contenders:
-            devices = _devices(case.devices, f"{contender.name} {case.name} {number} ")
+            clients.clear(contender.tables)
+            devices = _devices(case.devices, "user")
             _fill(clients, contender, devices, case)
             schedule = devices * case.keys
             Random(number).shuffle(schedule)  # noqa: S311 - no secret
@@ -117,6 +118,7 @@ def report_pools(clients: Clients) -> None:
     for contender, times in ((STRICT, 8), (SYNAPSE, 2)):
         found: dict[int, list[float]] = {size: [] for size in sizes}
         devices = {size: attrs.evolve(one, device_id=f"{size}") for size in sizes}
+        clients.clear(contender.tables)
         for size, device in devices.items():
             case = Case(name="", devices=1, keys=size, per_upload=min(size, 2_500))
             _fill(clients, contender, [device], case)
@@ -146,6 +148,7 @@ def report_bulk(clients: Clients) -> None:
     """A claim for many devices at once, against a claim for each."""
     devices = _devices(1_000, "bulk")
     case = Case(name="", devices=1_000, keys=2 * ROUNDS, per_upload=2 * ROUNDS)
+    clients.clear(STRICT.tables)
     _fill(clients, STRICT, devices, case)
     wanted = [Wanted(device, CURVE) for device in devices]
     bulk, single = [], []
