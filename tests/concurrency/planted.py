@@ -4,6 +4,7 @@ They work on the library's own tables, so that everything else in the harness st
 """
 
 import json
+import time
 
 import attrs
 
@@ -73,6 +74,7 @@ def sync_in_two_looks(device: Device, engine: Engine) -> Program[SyncView]:
     names = device.user_id, device.device_id
     algorithm = "signed_curve25519"
     ((count,),) = yield _COUNT(*names, algorithm)
+    time.sleep(0.001)  # a busy machine
     unused = yield _UNUSED(*names)
     return SyncView(
         one_time_key_counts=Map({algorithm: count}), unused_fallback_key_types=tuple(row[0] for row in unused)

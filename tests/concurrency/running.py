@@ -47,7 +47,7 @@ def sqlite(path: Path) -> Connect:
     def connect() -> Iterator[Database]:
         connection = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA synchronous = FULL")
         try:
             yield Database(SQLITE, connection, Style.QMARK)
         finally:
@@ -99,8 +99,8 @@ def run(
             random=Random(seed),  # noqa: S311 - no secret
             record=operations.append,
         )
-        for device in plan.devices:
-            first.upload(device, 2 * plan.keys)
+        for device in plan.devices * plan.stock:
+            first.upload(device, plan.keys)
         with ThreadPoolExecutor(workers) as pool:
             for future in [pool.submit(work, client) for client in range(workers)]:
                 future.result()

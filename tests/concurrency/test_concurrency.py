@@ -19,8 +19,8 @@ from tests.concurrency.workers import ClaimOne, Plan, Worker
 HOT = Plan(devices=(Device("@hot:example.org", "HOT"),))
 _SPREAD = tuple(Device(f"@user{n % 8}:example.org", f"DEVICE{n}") for n in range(32))
 SPREAD = Plan(devices=_SPREAD, removable=_SPREAD[24:], removals=2, bulk_claims=15)
-ABORTING = attrs.evolve(HOT, uploads=50, repeated_uploads=0, keys=2, aborts=0.5, hold=0.01)
-"""Uploads of one or two keys, half of everything rolled back: the order of uploads is hard to keep here."""
+ABORTING = attrs.evolve(HOT, repeated_uploads=0, keys=1, stock=300, aborts=0.5, hold=0.01)
+"""A key an upload, and half of everything rolled back: the order of uploads is hard to keep here."""
 
 
 def claim_relaxed(device: Device, algorithm: str, engine: Engine) -> Program[Claimed]:

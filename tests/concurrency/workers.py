@@ -46,6 +46,8 @@ class Plan:
     syncs: int = 10
     keys: int = 12
     """One-time keys in an upload, at most."""
+    stock: int = 2
+    """Full uploads that each device has had when it begins."""
     aborts: float = 0.15
     """How many of the transactions are rolled back."""
     hold: float = 0.002

@@ -23,7 +23,7 @@ from tests.crashes.worker import DEVICES, connect_to
 _ROOT = Path(__file__).parents[2]
 
 
-_PATIENCE = 60  # seconds without any work, after which there will be none
+_PATIENCE = 120  # seconds without any work, after which there will be none
 
 
 def read_journal(path: Path) -> list[Operation]:

@@ -128,13 +128,39 @@ def test_without_its_synchronous_standby_a_primary_answers_nobody(new_postgres: 
     assert judge(history) == []
 
 
+@pytest.mark.requirement("FK-SQL-27")
+def test_a_cancelled_wait_for_the_standby_is_an_answer_that_may_be_lost(new_postgres: NewServer) -> None:
+    """PostgreSQL answers such a COMMIT as done, with a warning: specs/sql.md says what follows."""
+    primary = new_postgres(SYNCHRONOUS)
+    history: list[Operation] = []
+    with _standby(primary) as standby:
+        with _worker(primary, 1, history) as before:
+            before.database.migrated()
+            before.upload(DEVICE, 3)
+            standby.stop()
+            claiming = threading.Thread(target=before.claim, args=(DEVICE,))
+            claiming.start()
+            _wait_for_commit(primary)
+            with primary.connect() as connection:
+                connection.execute(f"SELECT pg_cancel_backend(pid) FROM ({_WAITING}) AS waiting")
+            claiming.join()
+            primary.kill()
+        standby.start()
+        standby.promote()
+        with _worker(standby, 2, history) as after:
+            after.drain()
+    assert [finding.rule for finding in judge(history)] == [Rule.ONCE]
+
+
 def _claim_in_vain(worker: Worker) -> None:
     with suppress(ConnectionLost, psycopg.OperationalError):
         worker.claim(DEVICE)
 
 
+_WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+
 def _wait_for_commit(primary: Server) -> None:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
     with primary.connect() as connection:
-        while connection.execute(waiting).fetchone() == (0,):
+        while connection.execute(_WAITING).fetchone() is None:
             pass

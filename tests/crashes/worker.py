@@ -20,11 +20,12 @@ from typing import Any
 import psycopg
 
 from fallbackkeys import Device
-from fallbackkeys.sql import ConnectionLost
+from fallbackkeys.sql import SQLITE, ConnectionLost
 from tests.concurrency.history import Operation
 from tests.concurrency.running import Connect, postgresql, sqlite
 from tests.concurrency.workers import Plan, Worker
 
+_PAUSE = 0.001  # on SQLite, or one worker keeps the others from ever being first
 DEVICES = tuple(Device("@alice:example.org", f"ALICE{n}") for n in range(4))
 PLAN = Plan(devices=DEVICES, bulk_claims=10, uploads=15, syncs=0, aborts=0.05)
 
@@ -60,6 +61,7 @@ def work(target: str, journal: Path, client: int, seed: str) -> None:
             try:
                 while not ending and os.getppid() == parent:
                     worker.step()
+                    time.sleep(_PAUSE if database.engine is SQLITE else 0)
             finally:
                 state = {"made": worker.made, "last": worker.last}
         time.sleep(0.01)
