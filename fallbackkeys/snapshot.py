@@ -17,9 +17,10 @@ import base64
 import binascii
 from typing import cast
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON, Refusal, SnapshotError
 from fallbackkeys.keys import FINGERPRINT_BYTES, Key, KeyName, check_unicode
-from fallbackkeys.keystore import EMPTY_STORE, Device, KeyStore
+from fallbackkeys.keystore import EMPTY_STORE, KeyStore
 from fallbackkeys.node import Node
 from fallbackkeys.persistent import Map
 from fallbackkeys.state import DeviceState, FallbackSlot, OneTimeKey, Pool
