@@ -135,7 +135,7 @@ class SQLite:
     def __init__(self, path: Path, count: int) -> None:
         self.kind = f"SQLite {sqlite3.sqlite_version}, {count} clients"
         self.connections = [
-            sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
+            sqlite3.connect(path, isolation_level=None, timeout=600, check_same_thread=False)
             for _ in range(count)
         ]
         for connection in self.connections:

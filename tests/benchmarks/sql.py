@@ -9,8 +9,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
 from random import Random
 
@@ -24,6 +25,8 @@ from tests.databases.installation import give_to_server, install
 from tests.databases.server import create
 
 ROUNDS = 5
+SECONDS = 5
+"""What a round lasts at most: a slow contender does not get through its claims."""
 KEYS = [Key.parse(key_name(number), signed_value(number)) for number in range(100_000)]
 FALLBACK = Key.parse(f"{CURVE}:F", {**signed_value(-1), "fallback": True})
 
@@ -34,7 +37,7 @@ def say(text: str = "") -> None:
 
 @attrs.frozen(kw_only=True)
 class Case:
-    """Devices with keys, and as many claims as there are keys, spread over the devices."""
+    """Devices with keys, and at most as many claims as there are keys, spread over the devices."""
 
     name: str
     devices: int
@@ -77,6 +80,11 @@ def _fill(clients: Clients, contender: Contender, devices: Sequence[Device], cas
     clients.tidy(contender.tables)
 
 
+def _while_time_lasts(schedule: Sequence[Device]) -> Iterator[Device]:
+    deadline = time.perf_counter() + SECONDS
+    return takewhile(lambda _: time.perf_counter() < deadline, schedule)
+
+
 def claims(clients: Clients, contenders: Sequence[Contender], case: Case) -> dict[str, Figures]:
     """Let all clients claim at once; each round begins with the same tables."""
     found = {contender.name: Figures() for contender in contenders}
@@ -88,7 +96,7 @@ def claims(clients: Clients, contenders: Sequence[Contender], case: Case) -> dic
             schedule = devices * case.keys
             Random(number).shuffle(schedule)  # noqa: S311 - no secret
             tally = Tally(dict.fromkeys(devices, case.keys))
-            clients.claim(contender, iter(schedule), tally)
+            clients.claim(contender, _while_time_lasts(schedule), tally)
             found[contender.name].add(tally)
     return found
 
