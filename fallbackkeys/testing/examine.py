@@ -32,6 +32,7 @@ def examine(
     examples: int = EXAMPLES,
     seconds: float = SECONDS,
     seed: int = 0,
+    tag: str = "",
 ) -> Iterator[CheckResult]:
     """Examine a server, topic by topic.
 
@@ -45,11 +46,12 @@ def examine(
         examples: how many sequences to generate for each topic.
         seconds: the budget for all of it.
         seed: any number.
+        tag: of the run, see `Lodging`.
 
     Yields:
         The result of each topic as it ends. After `Ended.SERVER_LOST` there are no more.
     """
-    lodging = Lodging(adapter)
+    lodging = Lodging(adapter, tag)
     failed: set[str] = set()
     end = time.monotonic() + seconds
     for index, topic in enumerate(topics):
