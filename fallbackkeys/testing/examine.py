@@ -13,6 +13,7 @@ import attrs
 
 from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
+from fallbackkeys.testing.parallel import examine_parallel
 from fallbackkeys.testing.report import CheckResult, Ended, Finding, Verdict
 from fallbackkeys.testing.search import Search
 from fallbackkeys.testing.stage import Lodging
@@ -34,7 +35,7 @@ def examine(
     seed: int = 0,
     tag: str = "",
 ) -> Iterator[CheckResult]:
-    """Examine a server, topic by topic.
+    """Examine a server, topic by topic, and at last by parallel claims.
 
     A topic ends with its first finding, and topics that need it are passed over, so that each defect is found
     once. The budget is spread evenly over the topics that are left; with the same seed, and a budget that is
@@ -66,7 +67,7 @@ def examine(
             topic=topic,
             known=frozenset(failed),
             examples=examples,
-            deadline=now + max(0.0, end - now) / (len(topics) - index),
+            deadline=now + max(0.0, end - now) / (len(topics) + 1 - index),
         )
         result = search.run(seed)
         if result.findings:
@@ -74,6 +75,7 @@ def examine(
         yield result
         if result.ended is Ended.SERVER_LOST:
             return
+    yield examine_parallel(lodging, deadline=end, seed=seed)
 
 
 def _untried(topic: Topic, ended: Ended, reason: str) -> CheckResult:
