@@ -31,6 +31,9 @@ from fallbackkeys.wire import Response
 PARALLEL = "parallel.claims"
 """The id of the check."""
 
+NEEDED = "claims.given"
+"""The id of the topic without whose being kept nothing can be told."""
+
 SIZES = (2, 3, 4, 5, 5, 8, 16)
 """Threads of a round, round after round."""
 

@@ -13,4 +13,15 @@ TOPICS = (
 )  # fmt: skip
 """Every topic; one that needs another comes after it."""
 
-__all__ = ["TOPICS"]
+__all__ = [
+    "CLAIMS",
+    "CLAIM_FORMS",
+    "DEVICES",
+    "FALLBACK",
+    "FEDERATION",
+    "KEY_FORMS",
+    "ONE_TIME",
+    "SYNC",
+    "TOPICS",
+    "UPLOAD_FORMS",
+]
