@@ -1,0 +1,82 @@
+"""What a server author writes: the server under test behind six methods.
+
+An `Adapter` is the `Server` that traces are played against, and one method more that makes devices. A `Server`
+is asked in the names of a trace; an `Adapter` is asked in the server's own: the users and devices that
+`new_device` has returned. `stage.Stage` stands between the two, so whoever writes an adapter maps nothing.
+
+    class MyAdapter:
+        def new_device(self, *, user, device):
+            return Device(*my_server.log_in(user, device))
+
+        def upload(self, *, user, device, body, dialects):
+            return Response(*my_server.post("/keys/upload", body, user, device))
+
+        …
+
+`Response.body` is the parsed object; of an answer that is none (an HTML page, half a body) it is `{}`. `claim`
+must bear several threads at once. A method raises `NotSupported` for what the server or the adapter cannot
+do, and `ServerLost` if no answer came.
+"""
+
+from typing import Protocol
+
+import attrs
+
+from fallbackkeys.errors import FallbackKeysError
+from fallbackkeys.keystore import Device
+from fallbackkeys.traces.server import ReferenceServer, Server
+
+
+class AdapterError(FallbackKeysError):
+    """The server under test was not asked, or did not answer: nothing is known about its conformance."""
+
+
+@attrs.frozen(kw_only=True, eq=False, str=False)
+class NotSupported(AdapterError):
+    """The adapter cannot do this; what needs it is not tested, and everything else goes on."""
+
+    what: str
+    """What it cannot do, as the end of the sentence "The adapter cannot …"."""
+
+    def __str__(self) -> str:
+        return f"the adapter cannot {self.what}"
+
+
+@attrs.frozen(kw_only=True, eq=False, str=False)
+class ServerLost(AdapterError):
+    """The server no longer answers; the run ends, and what was found so far is kept."""
+
+    reason: str
+    """What happened, as a sentence."""
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Adapter(Server, Protocol):
+    """A server under test. See `Server` for the other five methods."""
+
+    def new_device(self, *, user: str, device: str) -> Device:
+        """Make a device without keys, logged in.
+
+        Args:
+            user: a localpart, for example `alice`. The same one gives the same user each time; a new one is
+                registered.
+            device: what its id must end in, never asked for twice of one user. What the adapter puts before
+                it (against the devices of earlier runs) is the same for all devices.
+
+        Returns:
+            The ids as the server knows them.
+
+        Raises:
+            NotSupported: it cannot make such a user or device.
+            ServerLost: no answer.
+        """
+
+
+class ReferenceAdapter(ReferenceServer):
+    """The reference itself as a server under test: it keeps every requirement."""
+
+    def new_device(self, *, user: str, device: str) -> Device:
+        """See `Adapter.new_device`: a device exists from its first upload, so there is nothing to make."""
+        return Device(f"@{user}:{self._server_name}", device)
