@@ -1,4 +1,4 @@
-"""`fallbackkeys replay`: hold the reference against traces."""
+"""`fallbackkeys replay`: hold the reference against traces, or a live server."""
 
 import enum
 from collections import Counter
@@ -14,7 +14,7 @@ from fallbackkeys.cli.screen import Screen, write_json
 from fallbackkeys.cli.states import show_states
 from fallbackkeys.errors import JSON
 from fallbackkeys.snapshot import save_store
-from fallbackkeys.traces import InvalidTrace, Replayed, ReplayedStep
+from fallbackkeys.traces import InvalidTrace, Replayed, ReplayedStep, Trace
 
 
 class Verdict(enum.StrEnum):
@@ -23,17 +23,27 @@ class Verdict(enum.StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     INVALID = "invalid"
+    UNTESTED = "not tested"
+    """The server, or what stands between it and us, cannot do a step of it."""
+
+
+@attrs.frozen
+class _Untested:
+    trace: Trace
+    reason: str
 
 
 @attrs.frozen
 class _Result:
     file: str
-    outcome: Replayed | InvalidTrace
+    outcome: Replayed | InvalidTrace | _Untested
 
     @property
     def verdict(self) -> Verdict:
         if isinstance(self.outcome, InvalidTrace):
             return Verdict.INVALID
+        if isinstance(self.outcome, _Untested):
+            return Verdict.UNTESTED
         return Verdict.FAILED if self.outcome.failing else Verdict.PASSED
 
 
