@@ -30,10 +30,12 @@ class Ended(enum.StrEnum):
     """Why a check ended."""
 
     COMPLETE = "complete"
-    """Everything was tried that its effort allows."""
+    """Everything was tried that its effort allows, or a finding made."""
     OUT_OF_TIME = "out of time"
     NOT_SUPPORTED = "not supported"
     """The adapter cannot do what the check needs."""
+    NOT_TELLABLE = "not tellable"
+    """The server fails another check, and this one could not be told from that."""
     SERVER_LOST = "server lost"
     """The server no longer answered; later checks were not begun."""
 
@@ -43,7 +45,7 @@ class Finding:
     """One defect or different choice, and the smallest trace that shows it."""
 
     id: str
-    """Stable over runs and servers, for lists of known findings: `<check>/<topic>`."""
+    """The check's: stable over runs and servers, for lists of known findings."""
     title: str
     """What the server does not do, in one line."""
     verdict: Verdict
@@ -77,7 +79,7 @@ class CheckResult:
     """What one check has found out."""
 
     check: str
-    """Its name."""
+    """Its name: a topic's id, `parallel`, or whatever else was run."""
     examples: int
     """How many sequences were played."""
     requirements: tuple[str, ...]

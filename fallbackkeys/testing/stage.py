@@ -1,0 +1,162 @@
+"""Where a trace is played on a server under test: traces' `Server`, over an `Adapter`.
+
+    lodging = Lodging(adapter)
+    replay(trace, server=lodging.fresh(trace.server_name))
+
+A `Stage` serves one trace. It makes each device when a step first names it, maps the trace's names to the
+server's (`names`), and keeps answers apart from what earlier examples left. A device that was removed is made
+anew, under the same id, by the next upload or sync. `Lodging.fresh` gives a stage on new devices;
+`Lodging.stage` one on devices used before, under algorithms of its own, since a login is dear.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping
+
+import attrs
+
+from fallbackkeys.errors import JSON
+from fallbackkeys.keystore import Device
+from fallbackkeys.testing.adapter import Adapter, NotSupported
+from fallbackkeys.testing.names import Naming
+from fallbackkeys.traces.model import DEFAULT_SERVER_NAME
+from fallbackkeys.wire import Response
+
+_LOCALPART = re.compile(r"[a-z0-9._=-]+")
+_DEVICE_ID = re.compile(r"[A-Za-z0-9_-]+")
+
+CLAIMER = "claimer"
+"""The user who claims where a trace leaves it open."""
+
+ALGORITHMS_PER_DEVICE = 12
+"""Algorithms that a device is used for before another takes its place: servers limit them, the wire's own
+policy at 16."""
+
+REFUSED = 400
+
+
+@attrs.define
+class Lodging:
+    """A server's devices, kept from example to example."""
+
+    adapter: Adapter
+    _rooms: dict[Device, Device] = attrs.field(factory=dict)
+    _algorithms: dict[Device, set[str]] = attrs.field(factory=dict)
+    _numbers: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
+    _examples: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
+
+    def stage(self) -> "Stage":
+        """A stage on the devices that are there, under algorithms never used before."""
+        self._make_room()
+        return Stage(self, suffix=f"_{next(self._examples)}")
+
+    def fresh(self, server_name: str = DEFAULT_SERVER_NAME) -> "Stage":
+        """A stage on new devices, under the very algorithms of the trace, whose server is `server_name`."""
+        return Stage(Lodging(self.adapter, numbers=self._numbers), server_name=server_name)
+
+    def room(self, device: Device) -> Device:
+        """The server's device that stands for a trace's."""
+        if device not in self._rooms:
+            self._rooms[device] = self.make(device, f"K{next(self._numbers)}{device.device_id}")
+        return self._rooms[device]
+
+    def make(self, device: Device, name: str) -> Device:
+        """A new device for the user of `device`."""
+        localpart = device.user_id[1:].partition(":")[0]
+        if not _LOCALPART.fullmatch(localpart):
+            raise NotSupported(what=f"register the user {device.user_id!r}")
+        if not _DEVICE_ID.fullmatch(device.device_id):
+            raise NotSupported(what=f"choose the device id {device.device_id!r}")
+        return self.adapter.new_device(user=localpart, device=name)
+
+    def enter(self, device: Device, body: JSON) -> None:
+        """Count the algorithms that an upload may have brought to a device."""
+        names = [
+            name
+            for member in (body.values() if isinstance(body, dict) else ())
+            for name in (member if isinstance(member, dict) else ())
+        ]
+        self._algorithms.setdefault(device, set()).update(name.partition(":")[0] for name in names)
+
+    def vacate(self, real: Device) -> None:
+        """Forget a device: it is removed, or not to be used again."""
+        self._rooms = {device: room for device, room in self._rooms.items() if room != real}
+
+    def _make_room(self) -> None:
+        for real, algorithms in self._algorithms.items():
+            if len(algorithms) >= ALGORITHMS_PER_DEVICE:
+                self.vacate(real)
+
+
+class Stage:
+    """A `Server` for one trace, played on the server under test."""
+
+    def __init__(
+        self, lodging: Lodging, *, suffix: str = "", server_name: str = DEFAULT_SERVER_NAME
+    ) -> None:
+        """Set the stage.
+
+        Args:
+            lodging: whose devices are used.
+            suffix: of the algorithms' names.
+            server_name: the trace's.
+        """
+        self._adapter = lodging.adapter
+        self._lodging = lodging
+        self._names = Naming(trace_server=server_name, suffix=suffix)
+        self._removed: dict[Device, Device] = {}
+
+    def upload(self, *, user: str, device: str, body: JSON, dialects: tuple[str, ...]) -> Response:
+        """See `Server.upload`."""
+        one = Device(user, device)
+        real = self._lodge(one)
+        written = self._names.upload(one, body)
+        self._lodging.enter(real, written)
+        response = self._adapter.upload(
+            user=real.user_id, device=real.device_id, body=written, dialects=dialects
+        )
+        return attrs.evolve(response, body=self._names.upload_answer(response.body))
+
+    def claim(self, *, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
+        """See `Server.claim`."""
+        claimer = self._claimer(user)
+        written = self._names.claim(body)
+        response = self._adapter.claim(user=claimer.user_id, body=written, remote=remote)
+        return attrs.evolve(response, body=self._names.claim_answer(response.body))
+
+    def federation_claim(self, *, origin: str, body: JSON) -> Response:
+        """See `Server.federation_claim`."""
+        response = self._adapter.federation_claim(origin=origin, body=self._names.claim(body))
+        return attrs.evolve(response, body=self._names.claim_answer(response.body))
+
+    def sync(self, *, user: str, device: str, dialects: tuple[str, ...]) -> Response:
+        """See `Server.sync`."""
+        real = self._lodge(Device(user, device))
+        response = self._adapter.sync(user=real.user_id, device=real.device_id, dialects=dialects)
+        return attrs.evolve(response, body=self._names.sync_answer(response.body))
+
+    def delete_device(self, *, user: str, device: str) -> Response:
+        """See `Server.delete_device`."""
+        one = Device(user, device)
+        real = self._lodge(one)
+        response = self._adapter.delete_device(user=real.user_id, device=real.device_id)
+        self._lodging.vacate(real)
+        self._removed[one] = real
+        return response
+
+    def _lodge(self, device: Device) -> Device:
+        """The server's device for a trace's, made if there is none or it was removed."""
+        if device in self._removed:
+            removed = self._removed.pop(device)
+            real = self._lodging.make(device, removed.device_id)
+            self._names.lodge(device, real)
+        elif device not in self._names.devices:
+            self._names.lodge(device, self._lodging.room(device))
+        return self._names.devices[device]
+
+    def _claimer(self, user: str | None) -> Device:
+        """A device of the claiming user; if it has none in the trace, one of its own."""
+        server = self._names.trace_server
+        name = f"@{CLAIMER}:{server}" if user is None else user
+        lodged = (one for one in self._names.devices if one.user_id == name and one not in self._removed)
+        return self._lodge(next(lodged, Device(name, "CLAIMER")))
