@@ -18,13 +18,18 @@ must bear several threads at once. A method raises `NotSupported` for what the s
 do, and `ServerLost` if no answer came.
 """
 
+from collections.abc import Mapping
+from threading import Lock
 from typing import Protocol
 
 import attrs
 
-from fallbackkeys.errors import FallbackKeysError
+from fallbackkeys.errors import JSON, FallbackKeysError
 from fallbackkeys.keystore import Device
+from fallbackkeys.policy import WIRE, Policy
+from fallbackkeys.traces.model import DEFAULT_SERVER_NAME
 from fallbackkeys.traces.server import ReferenceServer, Server
+from fallbackkeys.wire import Response
 
 
 class AdapterError(FallbackKeysError):
@@ -76,6 +81,16 @@ class Adapter(Server, Protocol):
 
 class ReferenceAdapter(ReferenceServer):
     """The reference itself as a server under test: it keeps every requirement."""
+
+    def __init__(self, server_name: str = DEFAULT_SERVER_NAME, policy: Policy = WIRE) -> None:
+        super().__init__(server_name, policy)
+        self._server_name = server_name
+        self._one_at_a_time = Lock()
+
+    def claim(self, *, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
+        """See `Server.claim`: the store is read and written under a lock, as a server's transaction does."""
+        with self._one_at_a_time:
+            return super().claim(user=user, body=body, remote=remote)
 
     def new_device(self, *, user: str, device: str) -> Device:
         """See `Adapter.new_device`: a device exists from its first upload, so there is nothing to make."""

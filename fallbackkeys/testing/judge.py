@@ -59,6 +59,9 @@ ERRCODES = (
 """What a refusal may carry; the specification does not say which one a given fault deserves."""
 
 
+EVERY_FACET = frozenset(Facet)
+
+
 class Order(enum.Enum):
     """Which waiting keys a claim may take."""
 

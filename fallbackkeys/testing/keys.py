@@ -18,9 +18,9 @@ SIGNED = "signed_curve25519"
 PLAIN = "curve25519"
 
 
-def seed_of(device: Device) -> bytes:
-    """The seed of a device's ed25519 key."""
-    return hashlib.sha256(f"{device.user_id} {device.device_id}".encode()).digest()
+def seed_of(device: Device, generation: int = 0) -> bytes:
+    """The seed of a device's ed25519 key; its first, or that of a later generation."""
+    return hashlib.sha256(f"{device.user_id} {device.device_id} {generation}".encode()).digest()
 
 
 def public_key(text: str) -> str:

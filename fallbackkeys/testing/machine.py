@@ -6,6 +6,7 @@ Server authors run it with pytest or unittest; the conformance kit runs the same
 """
 
 from collections.abc import Callable, Collection
+from typing import cast
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -55,7 +56,7 @@ def playing(begin: Callable[[], Play], topic: Topic) -> type[RuleBasedStateMachi
         @rule(data=st.data())
         def step(self, data: st.DataObject) -> None:
             move = data.draw(st.sampled_from(topic.moves))
-            step = move(data.draw, self.play)
+            step = move(cast("st.DrawFn", data.draw), self.play)
             if step is not None:
                 self.play.do(step)
 

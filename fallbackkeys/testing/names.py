@@ -22,6 +22,8 @@ from fallbackkeys.wire.encode import COUNTS, UNUSED
 ONE_TIME_KEYS = "one_time_keys"
 KEY_MAPS = (ONE_TIME_KEYS, "fallback_keys")
 UPLOAD_COUNTS = "one_time_key_counts"
+MARK = "_fk"
+"""Begins the suffix of an algorithm that was renamed for one example."""
 SIGNATURE_LENGTH = 86
 """Characters of an ed25519 signature in unpadded base64."""
 
@@ -35,7 +37,7 @@ class Naming:
     real_server: str = DEFAULT_SERVER_NAME
     """The name of the server under test."""
     suffix: str = ""
-    """What each algorithm's name gets at its end, so that examples on one device do not meet."""
+    """What each algorithm's name gets at its end, so that examples on one device do not meet; with `MARK`."""
     device_prefix: str = ""
     """What a device id gets at its beginning that no device has."""
     devices: dict[Device, Device] = attrs.field(factory=dict)
@@ -43,6 +45,7 @@ class Naming:
     users: dict[str, str] = attrs.field(factory=dict)
     """Trace's user → the server's."""
     _originals: dict[str, JSON] = attrs.field(factory=dict)
+    _signatures: dict[str, list[str]] = attrs.field(factory=dict)
 
     def lodge(self, device: Device, real: Device) -> None:
         """Enter a pair of devices, and so a pair of users."""
@@ -113,8 +116,16 @@ class Naming:
         }
         signature = _member(_member(named.get("signatures"), real.user_id), f"ed25519:{real.device_id}")
         if isinstance(signature, str) and len(signature) == SIGNATURE_LENGTH:
-            _sign(named, real)
+            _sign(named, real, self._generation(device, value, signature))
         return named
+
+    def _generation(self, device: Device, value: dict[str, JSON], signature: str) -> int:
+        """Which signature of the same content this is: the trace's own second one must stay a second one."""
+        signed = {name: one for name, one in value.items() if name not in ("signatures", "unsigned")}
+        met = self._signatures.setdefault(f"{device} {_text(signed)}", [])
+        if signature not in met:
+            met.append(signature)
+        return met.index(signature)
 
     # --- From the server to the trace ---
 
@@ -179,10 +190,7 @@ class Naming:
 
     def _is_left(self, name: JSON) -> bool:
         """Whether an algorithm is that of another example."""
-        if not self.suffix or not isinstance(name, str) or name.endswith(self.suffix):
-            return False
-        mark = self.suffix.rstrip("0123456789")
-        return mark in name and name.rpartition(mark)[2].isdigit()
+        return isinstance(name, str) and MARK in name and not (self.suffix and name.endswith(self.suffix))
 
 
 def _renamed(value: JSON, words: Mapping[str, str]) -> JSON:
@@ -199,9 +207,12 @@ def _member(value: JSON, name: str) -> JSON:
     return value.get(name) if isinstance(value, dict) else None
 
 
-def _sign(value: dict[str, JSON], device: Device) -> None:
-    """Exchange the device's signature within `value`, where it stands; unsignable objects stay as they are."""
-    key = signing.signing_key(device.device_id, seed_of(device))
+def _sign(value: dict[str, JSON], device: Device, generation: int) -> None:
+    """Exchange the device's signature within `value`, where it stands; unsignable objects stay as they are.
+
+    ed25519 gives one signature of one content: a second one is by the key of another generation.
+    """
+    key = signing.signing_key(device.device_id, seed_of(device, generation))
     try:
         signed = signing.sign({**value, "signatures": {}}, device.user_id, key)
     except (Malformed, TooLarge):

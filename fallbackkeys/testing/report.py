@@ -60,6 +60,8 @@ class Finding:
     """What was expected there, and what came."""
     note: str = ""
     """What a person must know besides, for example that the trace shows a race."""
+    history: str = ""
+    """Of a race: the operations with their times, as a file of JSON Lines that `check-history` reads."""
 
 
 @attrs.frozen(kw_only=True)

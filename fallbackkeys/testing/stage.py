@@ -18,12 +18,11 @@ import attrs
 from fallbackkeys.errors import JSON
 from fallbackkeys.keystore import Device
 from fallbackkeys.testing.adapter import Adapter, NotSupported
-from fallbackkeys.testing.names import Naming
+from fallbackkeys.testing.names import MARK, Naming
 from fallbackkeys.traces.model import DEFAULT_SERVER_NAME
 from fallbackkeys.wire import Response
 
 _LOCALPART = re.compile(r"[a-z0-9._=-]+")
-_DEVICE_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 CLAIMER = "claimer"
 """The user who claims where a trace leaves it open."""
@@ -32,14 +31,14 @@ ALGORITHMS_PER_DEVICE = 12
 """Algorithms that a device is used for before another takes its place: servers limit them, the wire's own
 policy at 16."""
 
-REFUSED = 400
-
 
 @attrs.define
 class Lodging:
     """A server's devices, kept from example to example."""
 
     adapter: Adapter
+    tag: str = ""
+    """What tells the algorithms of this run from those of others, where devices outlive a run."""
     _rooms: dict[Device, Device] = attrs.field(factory=dict)
     _algorithms: dict[Device, set[str]] = attrs.field(factory=dict)
     _numbers: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
@@ -47,12 +46,12 @@ class Lodging:
 
     def stage(self) -> "Stage":
         """A stage on the devices that are there, under algorithms never used before."""
-        self._make_room()
-        return Stage(self, suffix=f"_{next(self._examples)}")
+        self._leave_full_rooms()
+        return Stage(self, suffix=f"{MARK}{self.tag}{next(self._examples)}")
 
     def fresh(self, server_name: str = DEFAULT_SERVER_NAME) -> "Stage":
         """A stage on new devices, under the very algorithms of the trace, whose server is `server_name`."""
-        return Stage(Lodging(self.adapter, numbers=self._numbers), server_name=server_name)
+        return Stage(Lodging(self.adapter, self.tag, numbers=self._numbers), server_name=server_name)
 
     def room(self, device: Device) -> Device:
         """The server's device that stands for a trace's."""
@@ -65,7 +64,7 @@ class Lodging:
         localpart = device.user_id[1:].partition(":")[0]
         if not _LOCALPART.fullmatch(localpart):
             raise NotSupported(what=f"register the user {device.user_id!r}")
-        if not _DEVICE_ID.fullmatch(device.device_id):
+        if not device.device_id.isprintable():
             raise NotSupported(what=f"choose the device id {device.device_id!r}")
         return self.adapter.new_device(user=localpart, device=name)
 
@@ -82,7 +81,7 @@ class Lodging:
         """Forget a device: it is removed, or not to be used again."""
         self._rooms = {device: room for device, room in self._rooms.items() if room != real}
 
-    def _make_room(self) -> None:
+    def _leave_full_rooms(self) -> None:
         for real, algorithms in self._algorithms.items():
             if len(algorithms) >= ALGORITHMS_PER_DEVICE:
                 self.vacate(real)

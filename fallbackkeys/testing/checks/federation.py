@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from fallbackkeys.errors import JSON
 from fallbackkeys.testing.judge import Facet
 from fallbackkeys.testing.keys import SIGNED
 from fallbackkeys.testing.moves import claims, federation_claims, new_fallback_key, new_one_time_keys
@@ -13,7 +14,7 @@ from fallbackkeys.traces.model import FederationClaimStep, Step
 def _for_a_stranger(draw: st.DrawFn, _: Play) -> Step:
     wanted: list[tuple[str, str]] = [("@stranger:other.example", "DEVICE"), (ALICE.user_id, ALICE.device_id)]
     users = draw(st.sampled_from((wanted[:1], wanted)))
-    body = {"one_time_keys": {user: {device: SIGNED} for user, device in users}}
+    body: dict[str, JSON] = {"one_time_keys": {user: {device: SIGNED} for user, device in users}}
     return FederationClaimStep(origin="other.example", body=body, expect=UNEXPECTED)
 
 

@@ -192,6 +192,7 @@ def _kept(name: str, what: str, requirement: str, keys: st.SearchStrategy[JSON],
     )
 
 
+_MEMBERS: tuple[JSON, ...] = (0, True, None, "x", [], {}, {"b": [1, {"a": None}]})
 _NON_ASCII = st.sampled_from(("é", "\N{KEY}", "\u2028", "漢"))
 
 KEY_FORMS = (
@@ -199,9 +200,7 @@ KEY_FORMS = (
         "unknown-members",
         "A one-time key with unknown members",
         "FK-FORM-06",
-        st.sampled_from((0, True, None, "x", [], {}, {"b": [1, {"a": None}]})).map(
-            lambda value: {**_KEY, "org.example.more": value}
-        ),
+        st.sampled_from(_MEMBERS).map(lambda value: {**_KEY, "org.example.more": value}),
         "one_time_keys",
     ),
     _kept(

@@ -13,6 +13,7 @@ import attrs
 
 from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
+from fallbackkeys.testing.parallel import examine_parallel
 from fallbackkeys.testing.report import CheckResult, Ended, Finding, Verdict
 from fallbackkeys.testing.search import Search
 from fallbackkeys.testing.stage import Lodging
@@ -32,8 +33,9 @@ def examine(
     examples: int = EXAMPLES,
     seconds: float = SECONDS,
     seed: int = 0,
+    tag: str = "",
 ) -> Iterator[CheckResult]:
-    """Examine a server, topic by topic.
+    """Examine a server, topic by topic, and at last by parallel claims.
 
     A topic ends with its first finding, and topics that need it are passed over, so that each defect is found
     once. The budget is spread evenly over the topics that are left; with the same seed, and a budget that is
@@ -45,11 +47,12 @@ def examine(
         examples: how many sequences to generate for each topic.
         seconds: the budget for all of it.
         seed: any number.
+        tag: of the run, see `Lodging`.
 
     Yields:
         The result of each topic as it ends. After `Ended.SERVER_LOST` there are no more.
     """
-    lodging = Lodging(adapter)
+    lodging = Lodging(adapter, tag)
     failed: set[str] = set()
     end = time.monotonic() + seconds
     for index, topic in enumerate(topics):
@@ -64,7 +67,7 @@ def examine(
             topic=topic,
             known=frozenset(failed),
             examples=examples,
-            deadline=now + max(0.0, end - now) / (len(topics) - index),
+            deadline=now + max(0.0, end - now) / (len(topics) + 1 - index),
         )
         result = search.run(seed)
         if result.findings:
@@ -72,6 +75,7 @@ def examine(
         yield result
         if result.ended is Ended.SERVER_LOST:
             return
+    yield examine_parallel(lodging, deadline=end, seed=seed)
 
 
 def _untried(topic: Topic, ended: Ended, reason: str) -> CheckResult:
