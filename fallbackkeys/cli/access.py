@@ -3,10 +3,12 @@
 What they need is of the extra `testing`, and is imported when a server is really asked.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
+import attrs
 import click
 
 from fallbackkeys.cli.screen import Failure
@@ -14,8 +16,6 @@ from fallbackkeys.cli.screen import Failure
 if TYPE_CHECKING:
     from fallbackkeys.testing.adapter import Adapter
     from fallbackkeys.testing.http import Access
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 EXTRA = ("httpx", "hypothesis", "jinja2")
 """What the extra `testing` brings."""
@@ -52,22 +52,29 @@ _OPTIONS = (
 )
 
 
-def access_options(command: _Command) -> _Command:
-    """Give a command the options; it hands their values to `connected`."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+@attrs.frozen(kw_only=True)
+class Accounts:
+    """What the options said."""
+
+    registration_token: str | None = attrs.field(repr=False)
+    registration_secret: str | None = attrs.field(repr=False)
+    access_tokens: tuple[str, ...] = attrs.field(repr=False)
+    timeout: float
+
+
+def access_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options; it is handed them as `accounts`."""
+
+    @functools.wraps(command)
+    def with_accounts(*arguments: object, **options: object) -> None:
+        said = {field.name: options.pop(field.name) for field in attrs.fields(Accounts)}
+        command(*arguments, accounts=Accounts(**cast("Any", said)), **options)
+
+    return functools.reduce(lambda function, option: option(function), reversed(_OPTIONS), with_accounts)
 
 
 @contextmanager
-def connected(
-    url: str,
-    *,
-    registration_token: str | None,
-    registration_secret: str | None,
-    access_tokens: tuple[str, ...],
-    timeout: float,
-) -> "Iterator[Adapter]":
+def connected(url: str, accounts: Accounts) -> "Iterator[Adapter]":
     """Connect to a server.
 
     Raises:
@@ -87,15 +94,18 @@ def connected(
     except ModuleNotFoundError as error:
         raise missing(error) from None
     named: list[Access] = []
-    if registration_token is not None:
-        named.append(RegistrationToken(token=registration_token))
-    if registration_secret is not None:
-        named.append(SharedSecret(secret=registration_secret))
-    if access_tokens:
-        named.append(AccessTokens(tokens=access_tokens))
+    if accounts.registration_token is not None:
+        named.append(RegistrationToken(token=accounts.registration_token))
+    if accounts.registration_secret is not None:
+        named.append(SharedSecret(secret=accounts.registration_secret))
+    if accounts.access_tokens:
+        named.append(AccessTokens(tokens=accounts.access_tokens))
     if len(named) > 1:
-        raise click.UsageError("give a registration token, a registration secret or access tokens, not several")
-    with connect(url, access=named[0] if named else OpenRegistration(), limits=Limits(answer=timeout)) as adapter:
+        raise click.UsageError(
+            "give a registration token, a registration secret or access tokens, not several"
+        )
+    access = named[0] if named else OpenRegistration()
+    with connect(url, access=access, limits=Limits(answer=accounts.timeout)) as adapter:
         yield adapter
 
 

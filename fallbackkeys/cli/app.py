@@ -13,7 +13,6 @@ from fallbackkeys.cli.requirements import requirements
 from fallbackkeys.cli.screen import Failure
 from fallbackkeys.errors import FallbackKeysError
 
-
 _CONFORMANCE = "conformance"
 
 

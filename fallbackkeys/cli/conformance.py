@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from fallbackkeys.cli.access import access_options, connected
+from fallbackkeys.cli.access import Accounts, access_options, connected
 from fallbackkeys.cli.screen import Failure, Screen
-from fallbackkeys.testing.examination import BUDGET, Examination, Outcome, examine_server
 from fallbackkeys.testing.documents import report_document, save_traces, untested_reasons
+from fallbackkeys.testing.examination import BUDGET, Examination, Outcome, examine_server
 from fallbackkeys.testing.html import HEADLINES, report_page
 from fallbackkeys.testing.report import Ended, Finding, Verdict
 
@@ -49,7 +49,9 @@ _FILE = click.File("wb", lazy=False)
     show_default=True,
     help="Begin nothing further after this time.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is generated.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is generated."
+)
 @access_options
 @click.pass_context
 def conformance(
@@ -62,7 +64,7 @@ def conformance(
     strict: bool,
     budget: float,
     seed: int,
-    **accounts: Any,  # noqa: ANN401 - the options of `access_options`, handed on
+    accounts: Accounts,
 ) -> None:
     """Hold the homeserver at URL against the reference.
 
@@ -72,7 +74,7 @@ def conformance(
     Exit status: 0 if every requirement that was tried is kept, or differs by choice; 1 if one is broken (with
     --strict, or differs); 2 if the server could not be tested, or not to the end.
     """
-    with connected(url, **accounts) as adapter, _Bar() as bar:
+    with connected(url, accounts) as adapter, _Bar() as bar:
         examination = examine_server(adapter, server=url, seconds=budget, seed=seed, progress=bar)
     _show(examination)
     if json_file is not None:
@@ -153,7 +155,9 @@ def _show_finding(screen: Screen, finding: Finding) -> None:
     style = _STYLES[finding.verdict]
     screen.line((f"{finding.verdict.value}: ", style), (finding.title, "bold"))
     screen.line(f"    {finding.id}, {', '.join(finding.requirements)}")
-    screen.line(f"    step {finding.step} of {len(finding.trace.steps)}, {finding.trace.steps[finding.step - 1]}")
+    screen.line(
+        f"    step {finding.step} of {len(finding.trace.steps)}, {finding.trace.steps[finding.step - 1]}"
+    )
     for one in finding.differences[:1]:
         screen.line("      ", (one.path, style))
         screen.line("        expected ", one.expected)

@@ -4,11 +4,10 @@
         examination = examine_server(adapter, server="http://localhost:8008")
     print(examination.outcome)
 
-The run ends by itself when the time is over or the server is lost; what was found until then is in the report.
+The run ends by itself when the time is over or the server is lost; the report has what was found until then.
 """
 
 import enum
-from collections.abc import Iterator
 from time import monotonic
 from typing import Protocol
 
@@ -18,7 +17,7 @@ from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
 from fallbackkeys.testing.conformance import examine
 from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
-from fallbackkeys.testing.vectors import CHECK, all_vectors, check_vectors
+from fallbackkeys.testing.vectors import CHECK, all_vectors, check_vectors, settle
 
 BUDGET = 240.0
 """Seconds after which nothing further is begun, unless told otherwise."""
@@ -93,18 +92,15 @@ def examine_server(
         progress: is told how far the run is.
     """
     start = monotonic()
-    report = Report(results=tuple(_results(adapter, start + seconds, seed, progress)))
-    return Examination(server=server, seed=seed, seconds=monotonic() - start, report=report)
-
-
-def _results(adapter: Adapter, deadline: float, seed: int, progress: Progress) -> Iterator[CheckResult]:
+    deadline = start + seconds
     traces = all_vectors()
     progress.begin(CHECK, len(traces))
-    result = check_vectors(adapter, traces, seconds=deadline - monotonic(), on_played=progress.advance)
-    yield result
-    if result.ended is Ended.SERVER_LOST:
-        return
-    progress.begin("generated", len(TOPICS))
-    for result in examine(adapter, seconds=deadline - monotonic(), seed=seed):
-        progress.advance()
-        yield result
+    vectors = check_vectors(adapter, traces, seconds=seconds, on_played=progress.advance)
+    generated: list[CheckResult] = []
+    if vectors.ended is not Ended.SERVER_LOST:
+        progress.begin("generated", len(TOPICS))
+        for result in examine(adapter, seconds=deadline - monotonic(), seed=seed):
+            generated.append(result)
+            progress.advance()
+    report = Report(results=(settle(vectors, generated), *generated))
+    return Examination(server=server, seed=seed, seconds=monotonic() - start, report=report)

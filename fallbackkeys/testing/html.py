@@ -10,8 +10,8 @@ import jinja2
 
 from fallbackkeys.catalogue import Requirement
 from fallbackkeys.errors import JSON
-from fallbackkeys.testing.examination import Examination, Outcome
 from fallbackkeys.testing.documents import untested_reasons
+from fallbackkeys.testing.examination import Examination, Outcome
 from fallbackkeys.testing.report import Finding, Verdict
 from fallbackkeys.traces.model import ClaimStep, FederationClaimStep, Step, SyncStep, UploadStep
 
@@ -56,9 +56,18 @@ def report_page(examination: Examination) -> bytes:
         version=version("fallbackkeys"),
         rows=rows,
         counts=[(verdict, counted[verdict]) for verdict in Verdict],
-        findings=sorted(report.findings, key=lambda one: tuple(Verdict).index(one.verdict)),
+        groups=_groups(rows),
+        total=len(report.findings),
     )
     return page.encode("ascii", "xmlcharrefreplace")
+
+
+def _groups(rows: list[_Row]) -> list[tuple[_Row, list[Finding]]]:
+    """The requirements with the findings that name them first, the worst first."""
+    order = tuple(Verdict)
+    found = [(row, [one for one in row.findings if one.requirements[0] == row.requirement.id]) for row in rows]
+    groups = [(row, sorted(ones, key=lambda one: order.index(one.verdict))) for row, ones in found if ones]
+    return sorted(groups, key=lambda group: order.index(group[1][0].verdict))
 
 
 def _template() -> jinja2.Template:

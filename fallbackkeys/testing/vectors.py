@@ -1,12 +1,13 @@
 """The vectors of `specs/vectors`, played on a server under test.
 
-Of a vector that fails, the finding's trace is what is left of it: nothing after the first failing step, and of
-the steps before only those without which that step would be answered as expected. Nobody can say from
-outside which of the requirements that a vector cites is not kept; the finding names the first, which the vector
-was written for, and what the kind of difference says by itself.
+Of a vector that fails, the finding's trace is what is left of it: nothing after the first failing step, and
+of the steps before only those without which that step would be answered as expected. A vector cites several
+requirements, and nobody can say from outside which of them a wrong answer breaks. So `settle` looks at what
+the generated checks have found, each of which is about one thing: if that explains the vector, it is named,
+and else the first requirement that the vector cites, which it was written for. The others count as not tried.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from time import monotonic
 
 import attrs
@@ -22,6 +23,9 @@ CHECK = "vectors"
 
 FAILURE = 500
 """The lowest status by which a server says that the fault is its own."""
+
+ANSWERED, ATOMIC, ONCE = "FK-FORM-11", "FK-UPLOAD-17", "FK-CLAIM-02"
+"""What a server's failure, a refusal that changes something, and a key given twice break by themselves."""
 
 _FEDERATION = "FK-FED-"
 """Requirements that nothing but federation shows."""
@@ -85,17 +89,14 @@ class _Run:
         try:
             replayed = self._replay(possible)
         except NotSupported as error:
-            self.untested.append(
-                Untested(name=trace.id, requirements=trace.requirements, reason=str(error))
-            )
+            self.untested.append(Untested(name=trace.id, requirements=trace.requirements, reason=str(error)))
             return
         self.examples += 1
-        dropped = len(possible.steps) < len(trace.steps)
-        self.tried.update(
-            one for one in trace.requirements if not (dropped and one.startswith(_FEDERATION))
-        )
         if replayed.failing:
-            self.findings.append(self._finding(trace, replayed.failing[0]))
+            self.findings.append(self._finding(possible, replayed.failing[0]))
+            return
+        dropped = len(possible.steps) < len(trace.steps)
+        self.tried.update(one for one in trace.requirements if not (dropped and one.startswith(_FEDERATION)))
 
     def _replay(self, trace: Trace) -> Replayed:
         return replay(trace, server=self.lodging.fresh(trace.server_name))
@@ -105,9 +106,9 @@ class _Run:
         broken = failed.response.status >= FAILURE or trace.level == "spec"
         return Finding(
             id=f"{CHECK}/{trace.id}",
-            title=trace.title,
+            title=f"Not so: {trace.title}",
             verdict=Verdict.BROKEN if broken else Verdict.DIFFERS,
-            requirements=_not_kept(trace, failed),
+            requirements=trace.requirements,
             trace=attrs.evolve(shown, id=f"{CHECK}-{trace.id}"),
             step=failed.number,
             differences=failed.differences,
@@ -138,15 +139,27 @@ def _without_idle_federation(trace: Trace) -> Trace:
     return attrs.evolve(trace, steps=tuple(steps))
 
 
-def _not_kept(trace: Trace, failed: ReplayedStep) -> tuple[str, ...]:
-    """The requirements that a failed step shows broken."""
-    first = failed.differences[0]
-    if failed.response.status >= FAILURE:
-        named: tuple[str, ...] = (*trace.requirements[:1], "FK-FORM-11")
-    elif first.path.startswith("next sync"):
-        named = ("FK-UPLOAD-17",)
-    elif "again" in first.actual:
-        named = ("FK-CLAIM-02",)
-    else:
-        named = trace.requirements[:1]
-    return tuple(dict.fromkeys(named))
+def settle(vectors: CheckResult, generated: Iterable[CheckResult]) -> CheckResult:
+    """Say which requirement each vector that failed shows broken.
+
+    Args:
+        vectors: from `check_vectors`.
+        generated: the results of the other checks on the same server.
+    """
+    known = {one for result in generated for finding in result.findings for one in finding.requirements}
+    findings = tuple(
+        attrs.evolve(finding, requirements=_blamed(finding, known)) for finding in vectors.findings
+    )
+    return attrs.evolve(vectors, findings=findings)
+
+
+def _blamed(finding: Finding, known: Container[str]) -> tuple[str, ...]:
+    first = finding.differences[0]
+    explained = tuple(one for one in finding.requirements if one in known)
+    if first.path == "status" and first.actual >= str(FAILURE):
+        return tuple(dict.fromkeys((*explained, ANSWERED)))
+    if first.path.startswith("next sync"):
+        return (ATOMIC,)
+    if first.actual.endswith("again"):
+        return (ONCE,)
+    return explained or finding.requirements[:1]

@@ -6,8 +6,8 @@
         ...
 
 Where registration is not open, say how accounts come to be: `SharedSecret`, `RegistrationToken` or
-`AccessTokens`. What the client-server API does not offer is not tested: claims by other servers, other servers'
-answers, and other dialects than the stable one.
+`AccessTokens`. What the client-server API does not offer is not tested: claims by other servers, other
+servers' answers, and other dialects than the stable one.
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ from fallbackkeys.testing.http.access import (
     SharedSecret,
 )
 from fallbackkeys.testing.http.connection import Connection, Limits, Unusable
-from fallbackkeys.testing.http.registered import RegisteredUsers
 from fallbackkeys.testing.http.given import GivenDevices
+from fallbackkeys.testing.http.registered import RegisteredUsers
 
 __all__ = [
     "Access",

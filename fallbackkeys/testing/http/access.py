@@ -74,8 +74,8 @@ def register(
         raise NotSupported(what=f"register a user {quote(username)}: {told(answer)}")
     if answer.status != _OK:
         raise Unusable(
-            reason=f"{connection.url} registers nobody: {told(answer)}. Open registration for tests, or give a"
-            " registration token, a shared secret or access tokens"
+            reason=f"{connection.url} registers nobody: {told(answer)}. Open registration for tests, or"
+            " give a registration token, a shared secret or access tokens"
         )
 
 
@@ -105,9 +105,17 @@ def _by_stages(
 
 def _flow(connection: Connection, answer: Response, passes: dict[str, dict[str, JSON]]) -> list[str]:
     offered = answer.body.get("flows")
-    flows = [flow.get("stages") for flow in offered if isinstance(flow, dict)] if isinstance(offered, list) else []
+    flows = (
+        [flow.get("stages") for flow in offered if isinstance(flow, dict)]
+        if isinstance(offered, list)
+        else []
+    )
     for stages in flows:
-        if isinstance(stages, list) and stages and all(isinstance(stage, str) and stage in passes for stage in stages):
+        if (
+            isinstance(stages, list)
+            and stages
+            and all(isinstance(stage, str) and stage in passes for stage in stages)
+        ):
             return [str(stage) for stage in stages]
     wanted = " or ".join(" and ".join(map(str, stages)) for stages in flows if isinstance(stages, list))
     raise Unusable(

@@ -1,9 +1,9 @@
 """Requests and answers over HTTP: time-outs, rate limits, and answers that are none.
 
 One question is asked of every answer that does not come or is no JSON object: is it this request that the
-server cannot bear, or does it answer nothing any more? `GET /_matrix/client/versions` tells. In the first case
-the request is a finding like any other, and reads as a reverse proxy would put it: 502, or 504 after the
-time-out. In the second the run is over, `ServerLost`.
+server cannot bear, or does it answer nothing any more? `GET /_matrix/client/versions` tells. In the first
+case the request is a finding like any other, and reads as a reverse proxy would put it: 502, or 504 after
+the time-out. In the second the run is over, `ServerLost`.
 """
 
 import json
@@ -165,7 +165,11 @@ class Connection:
         except httpx.TransportError as error:
             return f"{asked} gave no whole answer: {_told(error)}"
         body = _parsed(answer)
-        if answer.status_code != _OK or not isinstance(body, dict) or not isinstance(body.get("versions"), list):
+        if (
+            answer.status_code != _OK
+            or not isinstance(body, dict)
+            or not isinstance(body.get("versions"), list)
+        ):
             return f"{asked} answered {answer.status_code} with {_shown(answer)}: no Matrix server"
         return None
 

@@ -76,7 +76,5 @@ def _owner(connection: Connection, number: int, token: str) -> Device:
     answer = connection.request("GET", f"{CLIENT}/account/whoami", token=token)
     user_id, device_id = answer.body.get("user_id"), answer.body.get("device_id")
     if answer.status != OK or not isinstance(user_id, str) or not isinstance(device_id, str):
-        raise Unusable(
-            reason=f"{connection.url} knows no device of access token {number}: {told(answer)}"
-        )
+        raise Unusable(reason=f"{connection.url} knows no device of access token {number}: {told(answer)}")
     return Device(user_id, device_id)

@@ -2,7 +2,7 @@
 
 A run registers each user once, and logs a fresh device in whenever one is asked for: a server with a proper
 password hash needs a quarter of a second to make a user, and another for each login, so users are not made
-anew. Their ids begin with a tag of the run, since a server outlives runs; the ids of devices are as asked for.
+anew. Their ids begin with a tag of the run, since a server outlives runs; devices have the ids asked for.
 """
 
 import secrets
