@@ -15,7 +15,7 @@ import attrs
 
 from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
-from fallbackkeys.testing.conformance import examine
+from fallbackkeys.testing.examine import examine
 from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
 from fallbackkeys.testing.vectors import CHECK, all_vectors, check_vectors, settle
 
