@@ -19,7 +19,7 @@ do, and `ServerLost` if no answer came.
 """
 
 from collections.abc import Mapping
-from threading import Lock
+from threading import RLock
 from typing import Protocol
 
 import attrs
@@ -85,7 +85,7 @@ class ReferenceAdapter(ReferenceServer):
     def __init__(self, server_name: str = DEFAULT_SERVER_NAME, policy: Policy = WIRE) -> None:
         super().__init__(server_name, policy)
         self._server_name = server_name
-        self._one_at_a_time = Lock()
+        self._one_at_a_time = RLock()
 
     def claim(self, *, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
         """See `Server.claim`: the store is read and written under a lock, as a server's transaction does."""

@@ -7,14 +7,13 @@
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-import attrs
 
 from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
 from fallbackkeys.testing.parallel import examine_parallel
-from fallbackkeys.testing.report import CheckResult, Ended, Finding, Verdict
+from fallbackkeys.testing.report import CheckResult, Ended
 from fallbackkeys.testing.search import Search
 from fallbackkeys.testing.stage import Lodging
 from fallbackkeys.testing.topics import Topic
@@ -79,6 +78,4 @@ def examine(
 
 
 def _untried(topic: Topic, ended: Ended, reason: str) -> CheckResult:
-    return CheckResult(
-        check=topic.id, examples=0, requirements=(), findings=(), ended=ended, reason=reason
-    )
+    return CheckResult(check=topic.id, examples=0, requirements=(), findings=(), ended=ended, reason=reason)

@@ -183,7 +183,9 @@ class Judge:
         except Refusal:
             yield store
             return
-        choices = [self._candidates(store.state(entry.device), entry.algorithm) or (None,) for entry in wanted]
+        choices = [
+            self._candidates(store.state(entry.device), entry.algorithm) or (None,) for entry in wanted
+        ]
         for choice in product(*choices):
             if response is None or all(
                 key is None or _has(response, entry.device, key)

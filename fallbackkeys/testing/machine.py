@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from fallbackkeys.testing.judge import Judge, Order
+from fallbackkeys.testing.moves import sync
 from fallbackkeys.testing.play import Play
 from fallbackkeys.testing.topics import Topic
 from fallbackkeys.traces.server import Server
@@ -57,7 +58,10 @@ def playing(begin: Callable[[], Play], topic: Topic) -> type[RuleBasedStateMachi
         def step(self, data: st.DataObject) -> None:
             move = data.draw(st.sampled_from(topic.moves))
             step = move(cast("st.DrawFn", data.draw), self.play)
-            if step is not None:
-                self.play.do(step)
+            if step is None:
+                return
+            self.play.do(step)
+            for device in topic.watched:
+                self.play.do(sync(device))
 
     return ServerAgainstCore

@@ -13,7 +13,14 @@ from fallbackkeys.keystore import Device
 from fallbackkeys.testing.keys import SIGNED, key_name, signed_key
 from fallbackkeys.testing.play import ALICE, BOB, UNEXPECTED, Play
 from fallbackkeys.testing.topics import Move
-from fallbackkeys.traces.model import ClaimStep, DeleteDeviceStep, FederationClaimStep, Step, SyncStep, UploadStep
+from fallbackkeys.traces.model import (
+    ClaimStep,
+    DeleteDeviceStep,
+    FederationClaimStep,
+    Step,
+    SyncStep,
+    UploadStep,
+)
 
 NUMBERS = 24
 """Keys that one example may bring, at most."""
@@ -24,6 +31,11 @@ OneOf = Sequence[Device]
 def upload(device: Device, body: JSON) -> UploadStep:
     """A step that uploads a body."""
     return UploadStep(user=device.user_id, device=device.device_id, body=body, expect=UNEXPECTED)
+
+
+def sync(device: Device) -> SyncStep:
+    """A step in which a device syncs."""
+    return SyncStep(user=device.user_id, device=device.device_id, expect=UNEXPECTED)
 
 
 def claim(*wanted: tuple[Device, str]) -> ClaimStep:
@@ -41,16 +53,19 @@ def claim_body(*wanted: tuple[Device, str]) -> dict[str, JSON]:
 
 def unused_number(draw: st.DrawFn, play: Play) -> int:
     """A number that no key of the example has yet, not in any order."""
-    used = {
+    ids = {name.partition(":")[2] for name in _uploaded_names(play)}
+    free = [number for number in range(NUMBERS) if key_name(number).partition(":")[2] not in ids]
+    return draw(st.sampled_from(free or [NUMBERS]))
+
+
+def _uploaded_names(play: Play) -> set[str]:
+    return {
         name
         for step in play.steps
         if isinstance(step, UploadStep) and isinstance(step.body, dict)
         for keys in step.body.values()
         for name in (keys if isinstance(keys, dict) else ())
     }
-    ids = {name.partition(":")[2] for name in used}
-    free = [number for number in range(NUMBERS) if key_name(number).partition(":")[2] not in ids]
-    return draw(st.sampled_from(free or [NUMBERS]))
 
 
 def one_time_key(device: Device, number: int) -> dict[str, JSON]:
@@ -81,10 +96,12 @@ def new_one_time_keys(
 
 
 def claims(*, devices: OneOf = (ALICE,), algorithms: Sequence[str] = (SIGNED,)) -> Move:
-    """Claim one key."""
+    """Claim one key, of an algorithm of which there were keys if there was any."""
 
-    def move(draw: st.DrawFn, _: Play) -> Step:
-        return claim((draw(st.sampled_from(devices)), draw(st.sampled_from(algorithms))))
+    def move(draw: st.DrawFn, play: Play) -> Step:
+        uploaded = {name.partition(":")[0] for name in _uploaded_names(play)}
+        likely = [algorithm for algorithm in algorithms if algorithm in uploaded]
+        return claim((draw(st.sampled_from(devices)), draw(st.sampled_from(likely or algorithms))))
 
     return move
 
@@ -113,8 +130,7 @@ def syncs(*, devices: OneOf = (ALICE,)) -> Move:
     """Sync a device."""
 
     def move(draw: st.DrawFn, _: Play) -> Step:
-        device = draw(st.sampled_from(devices))
-        return SyncStep(user=device.user_id, device=device.device_id, expect=UNEXPECTED)
+        return sync(draw(st.sampled_from(devices)))
 
     return move
 
@@ -178,6 +194,23 @@ def drawn_upload(bodies: st.SearchStrategy[JSON]) -> Move:
 
     def move(draw: st.DrawFn, _: Play) -> Step:
         return upload(ALICE, draw(bodies))
+
+    return move
+
+
+def keys_with(member: str, values: st.SearchStrategy[JSON], *, kind: str) -> Move:
+    """Upload a new key with a further member.
+
+    Args:
+        member: its name.
+        values: what it may hold.
+        kind: `one_time_keys` or `fallback_keys`.
+    """
+    make = fallback_key if kind == "fallback_keys" else one_time_key
+
+    def move(draw: st.DrawFn, play: Play) -> Step:
+        number = unused_number(draw, play)
+        return upload(ALICE, {kind: {key_name(number): {**make(ALICE, number), member: draw(values)}}})
 
     return move
 

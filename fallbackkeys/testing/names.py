@@ -73,7 +73,10 @@ class Naming:
         users = body.get(ONE_TIME_KEYS) if isinstance(body, dict) else None
         if not isinstance(body, dict) or not isinstance(users, dict):
             return body
-        return {**body, ONE_TIME_KEYS: {self._user(user): self._wanted(user, of) for user, of in users.items()}}
+        return {
+            **body,
+            ONE_TIME_KEYS: {self._user(user): self._wanted(user, of) for user, of in users.items()},
+        }
 
     def algorithm(self, name: str) -> str:
         """An algorithm, or the algorithm of a key's name; one without algorithm has nothing to rename."""
@@ -141,9 +144,7 @@ class Naming:
         """The answer of a claim, each key as the trace uploaded it."""
         return self._read(body, {ONE_TIME_KEYS: self._claimed})
 
-    def _read(
-        self, body: Mapping[str, JSON], readers: dict[str, Callable[[JSON], JSON]]
-    ) -> dict[str, JSON]:
+    def _read(self, body: Mapping[str, JSON], readers: dict[str, Callable[[JSON], JSON]]) -> dict[str, JSON]:
         return {name: readers[name](value) if name in readers else value for name, value in body.items()}
 
     def _counts(self, counts: JSON) -> JSON:

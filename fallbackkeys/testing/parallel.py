@@ -97,7 +97,9 @@ def examine_parallel(lodging: Lodging, *, deadline: float, seed: int) -> CheckRe
                 if time.monotonic() > deadline:
                     ended = Ended.OUT_OF_TIME
                     break
-                one = _Round(lodging.stage(), threads, keys=random.randint(max(1, size - 1), size), claims=size)
+                one = _Round(
+                    lodging.stage(), threads, keys=random.randint(max(1, size - 1), size), claims=size
+                )
                 operations = one.play()
                 played += 1
                 known = {finding.id for finding in findings}

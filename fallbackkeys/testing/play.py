@@ -42,7 +42,9 @@ class Deviation(AssertionError):
 
     def __str__(self) -> str:
         place = f"step {len(self.steps)}, {self.steps[-1]}"
-        return "\n".join(f"{place}: {one.path}: expected {one.expected}, got {one.actual}" for one in self.differences)
+        return "\n".join(
+            f"{place}: {one.path}: expected {one.expected}, got {one.actual}" for one in self.differences
+        )
 
 
 class Play:

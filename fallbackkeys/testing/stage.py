@@ -40,6 +40,7 @@ class Lodging:
     tag: str = ""
     """What tells the algorithms of this run from those of others, where devices outlive a run."""
     _rooms: dict[Device, Device] = attrs.field(factory=dict)
+    _floors: dict[str, int] = attrs.field(factory=dict)
     _algorithms: dict[Device, set[str]] = attrs.field(factory=dict)
     _numbers: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
     _examples: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
@@ -54,9 +55,15 @@ class Lodging:
         return Stage(Lodging(self.adapter, self.tag, numbers=self._numbers), server_name=server_name)
 
     def room(self, device: Device) -> Device:
-        """The server's device that stands for a trace's."""
+        """The server's device that stands for a trace's.
+
+        Devices of one user get the same prefix, so that ids which begin alike do so on the server.
+        """
         if device not in self._rooms:
-            self._rooms[device] = self.make(device, f"K{next(self._numbers)}{device.device_id}")
+            if device.user_id not in self._floors:
+                self._floors[device.user_id] = next(self._numbers)
+            name = f"K{self._floors[device.user_id]}{device.device_id}"
+            self._rooms[device] = self.make(device, name)
         return self._rooms[device]
 
     def make(self, device: Device, name: str) -> Device:
@@ -77,22 +84,21 @@ class Lodging:
         ]
         self._algorithms.setdefault(device, set()).update(name.partition(":")[0] for name in names)
 
-    def vacate(self, real: Device) -> None:
-        """Forget a device: it is removed, or not to be used again."""
-        self._rooms = {device: room for device, room in self._rooms.items() if room != real}
+    def vacate(self, user: str) -> None:
+        """Use the devices of a trace's user no more."""
+        self._floors.pop(user, None)
+        self._rooms = {device: room for device, room in self._rooms.items() if device.user_id != user}
 
     def _leave_full_rooms(self) -> None:
-        for real, algorithms in self._algorithms.items():
-            if len(algorithms) >= ALGORITHMS_PER_DEVICE:
-                self.vacate(real)
+        for device, real in list(self._rooms.items()):
+            if len(self._algorithms.get(real, ())) >= ALGORITHMS_PER_DEVICE:
+                self.vacate(device.user_id)
 
 
 class Stage:
     """A `Server` for one trace, played on the server under test."""
 
-    def __init__(
-        self, lodging: Lodging, *, suffix: str = "", server_name: str = DEFAULT_SERVER_NAME
-    ) -> None:
+    def __init__(self, lodging: Lodging, *, suffix: str = "", server_name: str = DEFAULT_SERVER_NAME) -> None:
         """Set the stage.
 
         Args:
@@ -139,7 +145,7 @@ class Stage:
         one = Device(user, device)
         real = self._lodge(one)
         response = self._adapter.delete_device(user=real.user_id, device=real.device_id)
-        self._lodging.vacate(real)
+        self._lodging.vacate(user)
         self._removed[one] = real
         return response
 

@@ -45,9 +45,7 @@ TEXTS = st.sampled_from(("", "x", ":", "a:b", "key", "signed_curve25519", "é", 
 )
 """Short texts, odd ones among them; every one is valid Unicode."""
 
-JSON_LEAVES = st.one_of(
-    st.booleans(), st.integers(-(2**53) + 1, 2**53 - 1), TEXTS, st.none()
-)
+JSON_LEAVES = st.one_of(st.booleans(), st.integers(-(2**53) + 1, 2**53 - 1), TEXTS, st.none())
 
 JSON_VALUES = st.recursive(
     JSON_LEAVES,

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import attrs
 from hypothesis import strategies as st
 
+from fallbackkeys.keystore import Device
 from fallbackkeys.persistent import Map
 from fallbackkeys.testing.judge import Facet
 from fallbackkeys.testing.play import Play
@@ -38,6 +39,8 @@ class Topic:
     moves: tuple[Move, ...]
     judged: frozenset[Facet]
     """What is judged besides the status."""
+    watched: tuple[Device, ...] = ()
+    """Devices that sync after every step; what is not needed of it, shrinking leaves out."""
     blamed: Map[Facet, tuple[str, ...]] = NO_FACETS
     """Ids, where a facet shows something else broken than `requirements`."""
     silent: frozenset[Facet] = frozenset()

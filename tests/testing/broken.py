@@ -48,6 +48,12 @@ def maps(body: JSON) -> dict[str, dict[str, Any]]:
     }
 
 
+def unsigned(key: Any) -> Any:
+    return (
+        {name: value for name, value in key.items() if name != "signatures"} if isinstance(key, dict) else key
+    )
+
+
 def unused(slot: FallbackSlot) -> FallbackSlot:
     return FallbackSlot(slot.key, used=False)
 
@@ -72,12 +78,12 @@ class ComparesTextWithCanonicalJson(Broken):
             for name, key in maps(body).get("fallback_keys", {}).items():
                 algorithm = name.partition(":")[0]
                 stored = self.stored.get((user, device, algorithm))
-                if stored is not None and stored != encode(key, "").decode():
+                if stored is not None and stored != encode(unsigned(key), "").decode():
                     slots = with_unused_slots(self.state(user, device), algorithm)
                     self.store = self.store.with_state(Device(user, device), slots)
                     stored = None
                 if stored is None:
-                    text = json.dumps(key, separators=(",", ":"), ensure_ascii=False)
+                    text = json.dumps(unsigned(key), separators=(",", ":"), ensure_ascii=False)
                     self.stored[user, device, algorithm] = text
         return response
 
@@ -86,8 +92,9 @@ class ForgetsIssuedKeys(Broken):
     """S2: a one-time key that was issued can be uploaded and issued again."""
 
     def claim(self, *, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
-        response = super().claim(user=user, body=body, remote=remote)
-        self.change(forgetting)
+        with self._one_at_a_time:
+            response = super().claim(user=user, body=body, remote=remote)
+            self.change(forgetting)
         return response
 
     def federation_claim(self, *, origin: str, body: JSON) -> Response:
@@ -200,8 +207,9 @@ class NeverMarksUsed(Broken):
     """S8: a fallback key that was given stays unused."""
 
     def claim(self, *, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
-        response = super().claim(user=user, body=body, remote=remote)
-        self.change(lambda state: with_unused_slots(state, *state.slots))
+        with self._one_at_a_time:
+            response = super().claim(user=user, body=body, remote=remote)
+            self.change(lambda state: with_unused_slots(state, *state.slots))
         return response
 
 
@@ -251,8 +259,12 @@ class IssuesInOrderOfIds(Broken):
     """S10: one-time keys are issued in lexicographic order of their ids."""
 
     def claim(self, *, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
+        with self._one_at_a_time:
+            return self.claim_first(body, remote)
+
+    def claim_first(self, body: JSON, remote: Mapping[str, JSON]) -> Response:
         before = self.store
-        response = super().claim(user=user, body=body, remote=remote)
+        response = super().claim(user=None, body=body, remote=remote)
         users: Any = response.body.get("one_time_keys", {})
         for user_id, devices in users.items():
             for device_id, given in devices.items():
@@ -331,7 +343,7 @@ class FailsOnNonAscii(Broken):
         for key in maps(body).get("one_time_keys", {}).values():
             members = key if isinstance(key, dict) else {}
             more = [value for name, value in members.items() if name not in ("key", "signatures", "fallback")]
-            if not json.dumps(more, ensure_ascii=False).isascii():
+            if any(0x7F < ord(character) < 0xD800 for character in json.dumps(more, ensure_ascii=False)):
                 return INTERNAL
         return super().upload(user=user, device=device, body=body, dialects=dialects)
 

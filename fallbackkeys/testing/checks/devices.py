@@ -8,7 +8,6 @@ from fallbackkeys.testing.moves import (
     new_fallback_key,
     new_one_time_keys,
     removals,
-    syncs,
 )
 from fallbackkeys.testing.play import ALICE
 from fallbackkeys.testing.topics import Topic, blaming, facets
@@ -24,7 +23,8 @@ DEVICES = (
         why="A device believes that it has keys enough, and uploads none.",
         requirements=("FK-DEVICE-03",),
         blamed=blaming(SYNC_COUNTS=("FK-DEVICE-03", "FK-SYNC-02")),
-        moves=(new_one_time_keys(devices=_PREFIX), syncs(devices=_PREFIX), claims(devices=_PREFIX)),
+        moves=(new_one_time_keys(devices=_PREFIX), claims(devices=_PREFIX)),
+        watched=_PREFIX,
         judged=facets(Facet.KEYS, Facet.SYNC_COUNTS),
         needs=("claims.given", "sync.counts"),
     ),
@@ -34,7 +34,8 @@ DEVICES = (
         title="A device's fallback key takes the place of another device's",
         why="Claimers get a key whose private half the device does not have.",
         requirements=("FK-UPLOAD-03", "FK-DEVICE-03"),
-        moves=(new_fallback_key(devices=_PREFIX), syncs(devices=_PREFIX), claims(devices=_PREFIX)),
+        moves=(new_fallback_key(devices=_PREFIX), claims(devices=_PREFIX)),
+        watched=_PREFIX,
         judged=facets(Facet.KEYS, Facet.SYNC_UNUSED),
         needs=("fallback.used", "devices.prefix"),
     ),
@@ -64,7 +65,8 @@ DEVICES = (
         title="A device that was removed and comes back is told of keys of before",
         why="It believes that it has keys, and uploads none.",
         requirements=("FK-DEVICE-01",),
-        moves=(new_one_time_keys(), new_fallback_key(), removals(), syncs()),
+        moves=(new_one_time_keys(), new_fallback_key(), removals()),
+        watched=(ALICE,),
         judged=facets(Facet.SYNC_COUNTS, Facet.SYNC_UNUSED),
         needs=("fallback.used", "devices.removal", "devices.removal-fallback"),
     ),

@@ -16,6 +16,7 @@ from fallbackkeys.testing.moves import (
     drawn_claim,
     drawn_upload,
     fallback_key,
+    keys_with,
     new_one_time_keys,
     one_time_key,
 )
@@ -60,7 +61,7 @@ def _without(member: str) -> JSON:
 _NONE = type(None)
 
 
-def _refused(name: str, what: str, requirement: str, bodies: st.SearchStrategy[JSON]) -> Topic:
+def _refused(name: str, what: str, requirement: str, bodies: st.SearchStrategy[JSON], *needs: str) -> Topic:
     return Topic(
         check="upload-forms",
         name=name,
@@ -69,6 +70,7 @@ def _refused(name: str, what: str, requirement: str, bodies: st.SearchStrategy[J
         requirements=(requirement,),
         moves=(drawn_upload(bodies),),
         judged=facets(),
+        needs=needs,
     )
 
 
@@ -85,6 +87,7 @@ UPLOAD_FORMS = (
         "fallback_keys that are no object",
         "FK-FORM-07",
         _no(dict, _NONE).map(lambda value: {"fallback_keys": value}),
+        "fallback.given",
     ),
     _refused(
         "name-colons",
@@ -121,6 +124,7 @@ UPLOAD_FORMS = (
         "a fallback key that is neither string nor object",
         "FK-FORM-02",
         _no(dict, str).map(lambda value: {"fallback_keys": {key_name(0, PLAIN): value}}),
+        "fallback.given",
     ),
     _refused("key-missing", "a key without the member key", "FK-FORM-02", st.just(_without("key"))),
     _refused(
@@ -130,9 +134,7 @@ UPLOAD_FORMS = (
         st.just(_without("signatures")),
     ),
     _refused("key-member", "a member key that is no string", "FK-FORM-02", _no(str).map(_with("key"))),
-    _refused(
-        "signatures", "signatures that are no object", "FK-FORM-02", _no(dict).map(_with("signatures"))
-    ),
+    _refused("signatures", "signatures that are no object", "FK-FORM-02", _no(dict).map(_with("signatures"))),
     _refused(
         "signatures-of-user",
         "signatures of a user that are no object",
@@ -150,6 +152,7 @@ UPLOAD_FORMS = (
         "a member fallback that is no boolean",
         "FK-FORM-04",
         _no(bool).map(lambda value: {"fallback_keys": {key_name(0): {**_FALLBACK, "fallback": value}}}),
+        "fallback.given",
     ),
     _refused(
         "signed-string",
@@ -178,15 +181,15 @@ UPLOAD_FORMS = (
 )
 
 
-def _kept(name: str, what: str, requirement: str, keys: st.SearchStrategy[JSON], kind: str) -> Topic:
+def _kept(name: str, what: str, values: st.SearchStrategy[JSON], kind: str) -> Topic:
     """A key that must come back as it was uploaded."""
     return Topic(
         check="key-forms",
         name=name,
         title=f"{what} is refused, or does not come back as it was uploaded",
         why="The signature covers every member: what is changed or lost makes it invalid.",
-        requirements=(requirement,),
-        moves=(drawn_upload(keys.map(lambda key: {kind: {key_name(0): key}})), claims()),
+        requirements=("FK-FORM-06",),
+        moves=(keys_with("org.example.more", values, kind=kind), claims()),
         judged=facets(Facet.KEYS),
         needs=("claims.given", "fallback.given")[: 1 + (kind == "fallback_keys")],
     )
@@ -199,22 +202,19 @@ KEY_FORMS = (
     _kept(
         "unknown-members",
         "A one-time key with unknown members",
-        "FK-FORM-06",
-        st.sampled_from(_MEMBERS).map(lambda value: {**_KEY, "org.example.more": value}),
+        st.sampled_from(_MEMBERS),
         "one_time_keys",
     ),
     _kept(
         "non-ascii",
         "A one-time key with non-ASCII text in a member",
-        "FK-FORM-06",
-        _NON_ASCII.map(lambda text: {**_KEY, "org.example.more": text}),
+        _NON_ASCII,
         "one_time_keys",
     ),
     _kept(
         "non-ascii-fallback",
         "A fallback key with non-ASCII text in a member",
-        "FK-FORM-06",
-        _NON_ASCII.map(lambda text: {**_FALLBACK, "org.example.more": text}),
+        _NON_ASCII,
         "fallback_keys",
     ),
     Topic(
@@ -225,7 +225,9 @@ KEY_FORMS = (
         requirements=("FK-FORM-08",),
         moves=(
             drawn_upload(
-                JSON_VALUES.map(lambda value: {"one_time_keys": {key_name(0): _KEY}, "org.example.more": value})
+                JSON_VALUES.map(
+                    lambda value: {"one_time_keys": {key_name(0): _KEY}, "org.example.more": value}
+                )
             ),
         ),
         judged=facets(),
@@ -234,7 +236,7 @@ KEY_FORMS = (
 )
 
 
-def _claim_refused(name: str, what: str, bodies: st.SearchStrategy[JSON]) -> Topic:
+def _claim_refused(name: str, what: str, bodies: st.SearchStrategy[JSON], *needs: str) -> Topic:
     return Topic(
         check="claim-forms",
         name=name,
@@ -243,7 +245,7 @@ def _claim_refused(name: str, what: str, bodies: st.SearchStrategy[JSON]) -> Top
         requirements=("FK-CLAIM-09",),
         moves=(drawn_claim(bodies), new_one_time_keys(), claims()),
         judged=facets(Facet.KEYS),
-        needs=("claims.given",),
+        needs=("claims.given", *needs),
     )
 
 
@@ -269,6 +271,7 @@ CLAIM_FORMS = (
         "algorithm-beside",
         "an algorithm that is no string, beside one that is",
         _no(str).map(lambda value: _of_alice({ALICE.device_id: SIGNED, "OTHER": value})),
+        "claim-forms.algorithm",
     ),
     _claim_refused(
         "user-id",

@@ -4,12 +4,10 @@ from hypothesis import strategies as st
 
 from fallbackkeys.errors import JSON
 from fallbackkeys.testing.judge import Facet
-from fallbackkeys.testing.keys import key_id, key_name, signed_anew
+from fallbackkeys.testing.keys import key_name, signed_anew
 from fallbackkeys.testing.moves import (
     claims,
-    earlier_upload,
     fallback_key,
-    new_fallback_key,
     new_one_time_keys,
     one_time_key,
     unused_number,
@@ -100,10 +98,7 @@ def _same_name_in_both(draw: st.DrawFn, play: Play) -> Step:
     number = unused_number(draw, play)
     name = key_name(number)
     key = draw(st.sampled_from((fallback_key(ALICE, number), one_time_key(ALICE, number))))
-    return upload(
-        ALICE, {"one_time_keys": {name: one_time_key(ALICE, number)}, "fallback_keys": {name: key}}
-    )
-
+    return upload(ALICE, {"one_time_keys": {name: one_time_key(ALICE, number)}, "fallback_keys": {name: key}})
 
 
 ONE_TIME = (
