@@ -65,6 +65,18 @@ class Finding:
 
 
 @attrs.frozen(kw_only=True)
+class Untested:
+    """What the adapter could not do."""
+
+    name: str
+    """Of the vector or the topic."""
+    requirements: tuple[str, ...]
+    """Ids of what it would have tried."""
+    reason: str
+    """As a sentence."""
+
+
+@attrs.frozen(kw_only=True)
 class CheckResult:
     """What one check has found out."""
 
@@ -75,6 +87,7 @@ class CheckResult:
     requirements: tuple[str, ...]
     """Ids of the requirements that were really tried."""
     findings: tuple[Finding, ...]
+    untested: tuple[Untested, ...] = ()
     ended: Ended
     reason: str = ""
     """Of an early end, in words."""

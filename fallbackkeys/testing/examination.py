@@ -1,0 +1,106 @@
+"""A whole run: the vectors, then every check that generates its own examples, one report.
+
+    with connect("http://localhost:8008") as adapter:
+        examination = examine_server(adapter, server="http://localhost:8008")
+    print(examination.outcome)
+
+The run ends by itself when the time is over or the server is lost; the report has what was found until then.
+"""
+
+import enum
+from time import monotonic
+from typing import Protocol
+
+import attrs
+
+from fallbackkeys.testing.adapter import Adapter
+from fallbackkeys.testing.checks import TOPICS
+from fallbackkeys.testing.examine import examine
+from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
+from fallbackkeys.testing.vectors import CHECK, all_vectors, check_vectors, settle
+
+BUDGET = 240.0
+"""Seconds after which nothing further is begun, unless told otherwise."""
+
+
+class Outcome(enum.StrEnum):
+    """What a run says of a server, worst first."""
+
+    LOST = "lost"
+    """The server stopped answering; what is not in the report is not known."""
+    BROKEN = "broken"
+    DIFFERS = "differs"
+    KEPT = "kept"
+
+
+class Progress(Protocol):
+    """Told how far a run is."""
+
+    def begin(self, check: str, total: int) -> None:
+        """A check begins that has so many parts."""
+
+    def advance(self) -> None:
+        """One part is done."""
+
+
+class _Silent:
+    """Tells nobody."""
+
+    def begin(self, check: str, total: int) -> None:
+        """See `Progress.begin`."""
+
+    def advance(self) -> None:
+        """See `Progress.advance`."""
+
+
+SILENT: Progress = _Silent()
+
+
+@attrs.frozen(kw_only=True)
+class Examination:
+    """A run and what came of it."""
+
+    server: str
+    """What was tested, for a reader."""
+    seed: int
+    """Of what was generated."""
+    seconds: float
+    """How long it took."""
+    report: Report
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst that was found."""
+        if any(result.ended is Ended.SERVER_LOST for result in self.report.results):
+            return Outcome.LOST
+        found = {finding.verdict for finding in self.report.findings}
+        if Verdict.BROKEN in found:
+            return Outcome.BROKEN
+        return Outcome.DIFFERS if found else Outcome.KEPT
+
+
+def examine_server(
+    adapter: Adapter, *, server: str, seconds: float = BUDGET, seed: int = 0, progress: Progress = SILENT
+) -> Examination:
+    """Hold a server against the vectors and against everything that is generated.
+
+    Args:
+        adapter: the server under test.
+        server: what to call it in the report.
+        seconds: after which nothing further is begun.
+        seed: of what is generated; the same one generates the same, as long as the server answers the same.
+        progress: is told how far the run is.
+    """
+    start = monotonic()
+    deadline = start + seconds
+    traces = all_vectors()
+    progress.begin(CHECK, len(traces))
+    vectors = check_vectors(adapter, traces, seconds=seconds, on_played=progress.advance)
+    generated: list[CheckResult] = []
+    if vectors.ended is not Ended.SERVER_LOST:
+        progress.begin("generated", len(TOPICS))
+        for result in examine(adapter, seconds=deadline - monotonic(), seed=seed):
+            generated.append(result)
+            progress.advance()
+    report = Report(results=(settle(vectors, generated), *generated))
+    return Examination(server=server, seed=seed, seconds=monotonic() - start, report=report)

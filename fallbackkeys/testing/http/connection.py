@@ -1,0 +1,202 @@
+"""Requests and answers over HTTP: time-outs, rate limits, and answers that are none.
+
+One question is asked of every answer that does not come or is no JSON object: is it this request that the
+server cannot bear, or does it answer nothing any more? `GET /_matrix/client/versions` tells. In the first
+case the request is a finding like any other, and reads as a reverse proxy would put it: 502, or 504 after
+the time-out. In the second the run is over, `ServerLost`.
+"""
+
+import json
+import math
+from time import sleep
+from types import TracebackType
+from typing import Self, cast
+
+import attrs
+import httpx
+
+from fallbackkeys.errors import JSON, quote
+from fallbackkeys.testing.adapter import AdapterError, ServerLost
+from fallbackkeys.wire import Response
+
+VERSIONS = "/_matrix/client/versions"
+BAD_GATEWAY, GATEWAY_TIMEOUT = 502, 504
+"""The statuses of a request that got no answer while others do."""
+
+_TOO_MANY = 429
+_OK = 200
+_SHOWN = 80
+"""Characters of an answer that is no JSON that a message shows."""
+
+
+@attrs.frozen(kw_only=True, eq=False, str=False)
+class Unusable(AdapterError):
+    """What answers at the address cannot be tested: no Matrix server, or no way to get accounts."""
+
+    reason: str
+    """What was asked and what came, as a sentence."""
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """How long a server is waited for, in seconds."""
+
+    answer: float = 20.0
+    """For an answer; longer than the ten seconds that servers give each other in a claim."""
+    rate: float = 60.0
+    """In one request, for all its answers of 429 (Too Many Requests) together."""
+
+
+class Connection:
+    """A server's client-server API. Several threads may use it at once."""
+
+    def __init__(self, url: str, limits: Limits) -> None:
+        """Raise `Unusable` unless the URL is one; nothing is asked yet."""
+        self.url = url.rstrip("/")
+        self._limits = limits
+        try:
+            parsed = httpx.URL(self.url)
+        except httpx.InvalidURL as error:
+            raise Unusable(reason=f"{quote(url)} is no URL: {error}") from None
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
+            raise Unusable(reason=f"{quote(url)} is no URL of a server, such as http://localhost:8008")
+        self._client = httpx.Client(
+            base_url=self.url,
+            timeout=limits.answer,
+            headers={"User-Agent": "fallbackkeys-conformance"},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def check(self) -> None:
+        """Ask whether this is a Matrix server.
+
+        Raises:
+            Unusable: something else answers, or nothing.
+        """
+        fault = self._fault()
+        if fault is not None:
+            raise Unusable(reason=fault)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        body: JSON = None,
+        query: dict[str, str] | None = None,
+    ) -> Response:
+        """Ask, and wait out rate limits.
+
+        Args:
+            method: of HTTP.
+            path: below the server's URL.
+            token: the access token.
+            body: any JSON; a lone surrogate goes out as the escape it is in JSON.
+            query: the parameters.
+
+        Raises:
+            ServerLost: nothing is answered any more, or the server limits the rate beyond `Limits.rate`.
+        """
+        waited = 0.0
+        while True:
+            answer = self._ask(method, path, token, body, query)
+            if not isinstance(answer, httpx.Response):
+                return answer
+            if answer.status_code != _TOO_MANY:
+                return self._response(method, path, answer)
+            pause = _retry_after(answer)
+            waited += pause
+            if waited > self._limits.rate:
+                raise ServerLost(
+                    reason=f"{method} {path} is rate-limited: the server asks to wait {pause:.0f} s, and"
+                    f" {self._limits.rate:.0f} s in all are waited. Raise its limits for tests."
+                )
+            sleep(pause)
+
+    def _ask(
+        self, method: str, path: str, token: str | None, body: JSON, query: dict[str, str] | None
+    ) -> httpx.Response | Response:
+        headers = {"Content-Type": "application/json"} if method != "GET" else {}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        content = None if method == "GET" else json.dumps(body).encode()
+        try:
+            return self._client.request(method, path, headers=headers, content=content, params=query)
+        except httpx.TimeoutException:
+            status, what = GATEWAY_TIMEOUT, f"no answer within {self._limits.answer:.0f} s"
+        except httpx.TransportError as error:
+            status, what = BAD_GATEWAY, f"no whole answer: {_told(error)}"
+        self._must_live(f"{method} {path}: {what}")
+        return Response(status=status, body={"error": what})
+
+    def _response(self, method: str, path: str, answer: httpx.Response) -> Response:
+        body = _parsed(answer)
+        if isinstance(body, dict):
+            return Response(status=answer.status_code, body=body)
+        what = f"{answer.status_code} with {_shown(answer)}"
+        self._must_live(f"{method} {path}: {what}")
+        # A success that cannot be read is none: clients fail with it.
+        status = answer.status_code if answer.status_code >= 400 else BAD_GATEWAY  # noqa: PLR2004 - HTTP's
+        return Response(status=status, body={"error": what})
+
+    def _must_live(self, happened: str) -> None:
+        fault = self._fault()
+        if fault is not None:
+            raise ServerLost(reason=f"{happened}; then {fault}")
+
+    def _fault(self) -> str | None:
+        """What is wrong with the server as a whole, if anything is."""
+        asked = f"{self.url}{VERSIONS}"
+        try:
+            answer = self._client.get(VERSIONS)
+        except httpx.TimeoutException:
+            return f"{asked} gave no answer within {self._limits.answer:.0f} s"
+        except httpx.TransportError as error:
+            return f"{asked} gave no whole answer: {_told(error)}"
+        body = _parsed(answer)
+        if (
+            answer.status_code != _OK
+            or not isinstance(body, dict)
+            or not isinstance(body.get("versions"), list)
+        ):
+            return f"{asked} answered {answer.status_code} with {_shown(answer)}: no Matrix server"
+        return None
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    """How many seconds the server asks to wait, by Matrix 1.10 in a header and before that in the body."""
+    body = _parsed(answer)
+    stated = body.get("retry_after_ms") if isinstance(body, dict) else None
+    header = answer.headers.get("Retry-After", "")
+    if header.isascii() and header.isdigit():
+        return float(header[:9])
+    if isinstance(stated, int | float) and math.isfinite(stated):
+        return max(0.0, stated / 1000)
+    return 1.0
+
+
+def _parsed(answer: httpx.Response) -> JSON:
+    try:
+        return cast("JSON", answer.json())
+    except (ValueError, RecursionError):
+        return None
+
+
+def _shown(answer: httpx.Response) -> str:
+    text = " ".join(answer.text.split())
+    return f"the body {quote(text[:_SHOWN])}" if text else "an empty body"
+
+
+def _told(error: httpx.TransportError) -> str:
+    return str(error) or type(error).__name__
