@@ -15,7 +15,7 @@ import attrs
 
 from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
-from fallbackkeys.testing.examine import examine
+from fallbackkeys.testing.examine import Effort, examine
 from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
 from fallbackkeys.testing.vectors import CHECK, all_vectors, check_vectors, settle
 
@@ -99,7 +99,7 @@ def examine_server(
     generated: list[CheckResult] = []
     if vectors.ended is not Ended.SERVER_LOST:
         progress.begin("generated", len(TOPICS))
-        for result in examine(adapter, seconds=deadline - monotonic(), seed=seed):
+        for result in examine(adapter, effort=Effort(seconds=deadline - monotonic(), seed=seed)):
             generated.append(result)
             progress.advance()
     report = Report(results=(settle(vectors, generated), *generated))

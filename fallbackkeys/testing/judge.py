@@ -1,9 +1,9 @@
 """What a server may answer, by the core: every permitted choice, and nothing else.
 
-Where the specification leaves a choice open (which key of the oldest upload a claim takes), several states are
-possible at once. A `Judge` keeps them all: `expect` says what any of them allows, as a pattern of traces, and
-`follow` keeps those that an answer leaves possible. Without an answer all stay possible, so that the pattern
-of each step of a trace holds for every server that keeps the rules.
+Where the specification leaves a choice open (which key of the oldest upload a claim takes), several states
+are possible at once. A `Judge` keeps them all: `expect` says what any of them allows, as a pattern of traces,
+and `follow` keeps those that an answer leaves possible. Without an answer all stay possible, so that the
+pattern of each step of a trace holds for every server that keeps the rules.
 """
 
 import enum
@@ -39,7 +39,7 @@ MOST_STATES = 200
 
 
 class Facet(enum.Enum):
-    """The parts of an answer that are judged apart: a server that gets one wrong is still judged by others."""
+    """The parts of an answer that are judged apart: who gets one wrong is still judged by the others."""
 
     STATUS = "status"
     """Whether the request is accepted; always judged."""
@@ -53,8 +53,8 @@ class Facet(enum.Enum):
 
 
 ERRCODES = (
-    "M_BAD_JSON", "M_DUPLICATE_ONE_TIME_KEY", "M_INVALID_PARAM", "M_MISSING_PARAM", "M_NOT_JSON", "M_TOO_LARGE",
-    "M_UNKNOWN", "M_UNRECOGNIZED", "io.github.johennes.msc4420.M_DUPLICATE_ONE_TIME_KEY",
+    "M_BAD_JSON", "M_DUPLICATE_ONE_TIME_KEY", "M_INVALID_PARAM", "M_MISSING_PARAM", "M_NOT_JSON",
+    "M_TOO_LARGE", "M_UNKNOWN", "M_UNRECOGNIZED", "io.github.johennes.msc4420.M_DUPLICATE_ONE_TIME_KEY",
 )  # fmt: skip
 """What a refusal may carry; the specification does not say which one a given fault deserves."""
 
