@@ -184,7 +184,7 @@ class _Round:
                 title="Parallel claims are given the fallback key, or nothing, while one-time keys wait",
                 requirement="FK-CLAIM-03",
                 expected=f"{min(self.keys, self.claims)} one-time keys for {self.claims} claims",
-                actual=f"{len(given)} one-time keys, the fallback key {fallback} times, nothing {nothing} times",
+                actual=f"{len(given)} one-time keys, {fallback} fallback keys, {nothing} times nothing",
             )
 
 
