@@ -67,7 +67,7 @@ class Search:
             number: the seed.
         """
         ended, reason = self._generate(number)
-        if ended is Ended.NOT_SUPPORTED:
+        if ended is Ended.NOT_SUPPORTED and self.smallest is None:
             return untried(self.topic, ended, reason)
         findings: tuple[Finding, ...] = ()
         if self.smallest is not None:

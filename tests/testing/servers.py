@@ -101,10 +101,10 @@ class Limited(ReferenceAdapter):
     """An adapter that can neither remove devices nor claim as another server."""
 
     def federation_claim(self, *, origin: str, body: JSON) -> Response:
-        raise NotSupported(what=f"claim as {origin}")
+        raise NotSupported(what=f"claim as {origin}, {type(body).__name__}")
 
     def delete_device(self, *, user: str, device: str) -> Response:
-        raise NotSupported(what="remove devices")
+        raise NotSupported(what=f"remove {user} {device}")
 
 
 def reference() -> ReferenceServer:
