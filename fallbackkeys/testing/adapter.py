@@ -79,6 +79,13 @@ class Adapter(Server, Protocol):
         """
 
 
+class SharedDevices:
+    """Base of adapters whose `new_device` returns devices that were used before.
+
+    They cannot keep the ids asked for; tests are kept apart by the names of algorithms alone.
+    """
+
+
 class ReferenceAdapter(ReferenceServer):
     """The reference itself as a server under test: it keeps every requirement."""
 

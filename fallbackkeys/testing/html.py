@@ -65,7 +65,9 @@ def report_page(examination: Examination) -> bytes:
 def _groups(rows: list[_Row]) -> list[tuple[_Row, list[Finding]]]:
     """The requirements with the findings that name them first, the worst first."""
     order = tuple(Verdict)
-    found = [(row, [one for one in row.findings if one.requirements[0] == row.requirement.id]) for row in rows]
+    found = [
+        (row, [one for one in row.findings if one.requirements[0] == row.requirement.id]) for row in rows
+    ]
     groups = [(row, sorted(ones, key=lambda one: order.index(one.verdict))) for row, ones in found if ones]
     return sorted(groups, key=lambda group: order.index(group[1][0].verdict))
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 
 from fallbackkeys.errors import JSON
 from fallbackkeys.keystore import Device
-from fallbackkeys.testing.adapter import NotSupported
+from fallbackkeys.testing.adapter import NotSupported, SharedDevices
 from fallbackkeys.testing.http.access import AccessTokens, told
 from fallbackkeys.testing.http.connection import Connection, Unusable
 from fallbackkeys.testing.http.endpoints import CLIENT, OK, Endpoints
 from fallbackkeys.wire import Response
 
 
-class GivenDevices:
+class GivenDevices(SharedDevices):
     """See `Adapter`. Each localpart asked for gets a user of its own, while there are any."""
 
     def __init__(self, connection: Connection, access: AccessTokens) -> None:
