@@ -1,9 +1,9 @@
 """The conformance kit proved on a server that nobody here wrote: `python -m tests.synapse.run PYTHON`.
 
-PYTHON is the interpreter of an environment with the Synapse of `.ci/synapse.txt`; `.ci/synapse` makes it. What
-the kit reports must be what stands in `known.toml`, each entry with its reason: a report that is not there
-fails the run, and so does an entry that is no longer reported. The traces it writes must pass on the reference
-and fail on Synapse again.
+PYTHON is the interpreter of an environment with the Synapse of `.ci/synapse.txt`; `.ci/synapse` makes it.
+What the kit reports must be what stands in `known.toml`, each entry with its reason: a report that is not
+there fails the run, and so does an entry that is no longer reported. The traces it writes must pass on the
+reference and fail on Synapse again.
 
 With `--postgresql`, Synapse keeps its data in PostgreSQL instead of SQLite.
 """
@@ -24,7 +24,7 @@ from typing import Any
 import attrs
 
 from tests.synapse.postgresql import postgresql
-from tests.synapse.server import SQLITE, synapse
+from tests.synapse.server import SQLITE, Database, synapse
 
 KNOWN = Path(__file__).parent / "known.toml"
 
@@ -84,7 +84,7 @@ def main() -> int:
     arguments = parser.parse_args()
     engine = "postgresql" if arguments.postgresql else "sqlite"
     with ExitStack() as stack:
-        database = stack.enter_context(postgresql()) if arguments.postgresql else SQLITE
+        database: Database = stack.enter_context(postgresql()) if arguments.postgresql else SQLITE
         url = stack.enter_context(synapse(arguments.python.absolute(), database))
         folder = arguments.reports or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         problems = list(_examine(url, engine, folder))
@@ -113,8 +113,8 @@ def _examine(url: str, engine: str, folder: Path) -> Iterator[str]:
     again = json.loads(_output("replay", "--json", "--server", url, str(traces)))
     notes = {finding["trace"]["id"]: finding["note"] for finding in report["findings"]}
     for trace in again["traces"]:
-        if trace["verdict"] != "failed" and not notes[trace["id"]]:
-            yield f"the trace {trace['id']} does not show its finding again: {trace['verdict']}"
+        if trace["verdict"] != "failed" and not notes.get(trace["id"]):
+            yield f"the trace {trace['file']} does not show its finding again: {trace['verdict']}"
     print(Counter(one["verdict"] for one in report["requirements"]))  # noqa: T201 - a program's output
 
 

@@ -1,19 +1,19 @@
 """A small homeserver on loopback: the reference behind the client-server API, in a thread of this process.
 
-It keeps to the specification, and can be told not to: a `Fault` by path, from a request number on. Like Synapse
-it answers an initial sync that is asked for again with what it answered first.
+It keeps to the specification, and can be told not to: a `Fault` by path, from a request number on. Like
+Synapse it answers an initial sync that is asked for again with what it answered first.
 """
 
 import hashlib
 import hmac
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
@@ -23,12 +23,14 @@ from fallbackkeys.traces.server import ReferenceServer
 from fallbackkeys.wire import Response, parse_body
 
 NAME = "reference.test"
-SECRET, TOKEN = "shared secret", "registration token"  # noqa: S105 - of a server that lives for one test
+SECRET, TOKEN = "shared secret", "registration token"
 STABLE = ("stable",)
 
 OPEN = ["m.login.dummy"]
 WITH_TOKEN = ["m.login.registration_token"]
 WITH_CAPTCHA = ["m.login.recaptcha", "m.login.terms"]
+
+Query: TypeAlias = Mapping[str, list[str]]
 
 
 @attrs.frozen(kw_only=True)
@@ -94,24 +96,22 @@ class Homeserver:
         except (Malformed, TooLarge) as refusal:
             return _refuse(refusal.status, refusal.errcode, refusal.message)
         with self.lock:
-            match method, path.removeprefix("/_matrix/client"):
-                case "GET", "/versions":
-                    return Response(status=200, body={"versions": ["v1.13"]})
-                case "POST", "/v3/register":
-                    return self._register(body)
-                case "GET", "/_synapse/admin/v1/register":
-                    return Response(status=200, body={"nonce": "nonce"})
-                case "POST", "/_synapse/admin/v1/register":
-                    return self._register_by_secret(body)
-                case "POST", "/v3/login":
-                    return self._login(body)
+            what = path.removeprefix("/_matrix/client")
+            for_anyone = {
+                ("GET", "/versions"): lambda: Response(status=200, body={"versions": ["v1.13"]}),
+                ("POST", "/v3/register"): lambda: self._register(body),
+                ("GET", "/_synapse/admin/v1/register"): lambda: Response(status=200, body={"nonce": "nonce"}),
+                ("POST", "/_synapse/admin/v1/register"): lambda: self._register_by_secret(body),
+                ("POST", "/v3/login"): lambda: self._login(body),
+            }
+            if (method, what) in for_anyone:
+                return for_anyone[method, what]()
             if token not in self.tokens:
                 return _refuse(401, "M_UNKNOWN_TOKEN", "no such token")
-            return self._by_device(path.rpartition("/")[2], *self.tokens[token], query, body, token)
+            return self._by_device(what.rpartition("/")[2], token, query, body)
 
-    def _by_device(
-        self, what: str, user: str, device: str, query: dict[str, list[str]], body: Any, token: str
-    ) -> Response:
+    def _by_device(self, what: str, token: str, query: Query, body: Any) -> Response:
+        user, device = self.tokens[token]
         match what:
             case "whoami":
                 return Response(status=200, body={"user_id": user, "device_id": device})
@@ -120,14 +120,14 @@ class Homeserver:
             case "claim":
                 return self.keys.claim(user=user, body=body, remote={})
             case "sync":
-                return self._sync(user, device, "since" in query)
+                return self._sync(user, device, since="since" in query)
             case "logout":
                 del self.tokens[token]
                 return self.keys.delete_device(user=user, device=device)
             case _:
                 return _refuse(404, "M_UNRECOGNIZED", "no such endpoint")
 
-    def _sync(self, user: str, device: str, since: bool) -> Response:  # noqa: FBT001 - of one caller
+    def _sync(self, user: str, device: str, *, since: bool) -> Response:
         if not since and (user, device) in self._initial:
             return self._initial[user, device]
         answer = self.keys.sync(user=user, device=device, dialects=STABLE)
@@ -192,7 +192,9 @@ class _Handler(BaseHTTPRequestHandler):
         fault = homeserver.fault(url.path)
         if fault is None:
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-            answer = homeserver.answer(self.command, url.path, parse_qs(url.query), token, data)
+            answer = homeserver.answer(
+                self.command, url.path, query=parse_qs(url.query), token=token, data=data
+            )
             self._write(answer.status, json.dumps(answer.body).encode())
         elif fault.hang:
             homeserver.released.wait(30)
@@ -208,6 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         status: int,
         body: bytes,
         headers: tuple[tuple[str, str], ...] = (),
+        *,
         announced: int | None = None,
     ) -> None:
         # Head and body in one packet: apart, the client's delayed acknowledgement would cost 40 ms.

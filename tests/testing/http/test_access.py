@@ -2,6 +2,7 @@
 
 import pytest
 
+from fallbackkeys.errors import JSON
 from fallbackkeys.keystore import Device
 from fallbackkeys.testing.adapter import NotSupported, ServerLost
 from fallbackkeys.testing.http import (
@@ -25,7 +26,8 @@ from tests.testing.http.homeserver import (
     serve,
 )
 
-KEY = {"one_time_keys": {"x:y": "z"}}
+WRONG = "wrong"
+KEY: JSON = {"one_time_keys": {"x:y": "z"}}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_devices_are_made_and_used(access: Access, flows: list[list[str]]) -> No
         assert adapter.upload(user=one.user_id, device="ONE", body=KEY, dialects=STABLE).status == 200
         seen = adapter.sync(user=one.user_id, device="TWO", dialects=STABLE)
         assert set(seen.body) == {"device_one_time_keys_count", "device_unused_fallback_key_types"}
-        claim = {"one_time_keys": {one.user_id: {"ONE": "x"}}}
+        claim: JSON = {"one_time_keys": {one.user_id: {"ONE": "x"}}}
         claimed = adapter.claim(user=one.user_id, body=claim, remote={})
         assert claimed.body["one_time_keys"] == {one.user_id: {"ONE": {"x:y": "z"}}}
         assert adapter.claim(user=None, body=claim, remote={}).body["one_time_keys"] == {}
@@ -65,11 +67,11 @@ def test_devices_are_made_and_used(access: Access, flows: list[list[str]]) -> No
             [WITH_CAPTCHA],
             "and we have m.login.dummy and m.login.registration_tok",
         ),
-        (RegistrationToken(token="wrong"), [WITH_TOKEN], "registers nobody: 401 M_UNAUTHORIZED wrong token"),
+        (RegistrationToken(token=WRONG), [WITH_TOKEN], "registers nobody: 401 M_UNAUTHORIZED wrong token"),
         (OpenRegistration(), [], "only by a way that it does not name"),
-        (SharedSecret(secret="wrong"), [OPEN], "registers nobody: 403 M_FORBIDDEN wrong MAC"),
+        (SharedSecret(secret=WRONG), [OPEN], "registers nobody: 403 M_FORBIDDEN wrong MAC"),
         (AccessTokens(tokens=()), [], "no access token was given"),
-        (AccessTokens(tokens=("wrong",)), [], "knows no device of access token 1: 401 M_UNKNOWN_TOKEN"),
+        (AccessTokens(tokens=(WRONG,)), [], "knows no device of access token 1: 401 M_UNKNOWN_TOKEN"),
     ],
 )
 def test_a_server_that_gives_no_accounts(access: Access, flows: list[list[str]], told: str) -> None:
@@ -120,7 +122,7 @@ def test_a_login_that_fails_ends_the_run(fault: Fault) -> None:
 
 def test_names_that_the_server_refuses_are_not_supported() -> None:
     with serve(Homeserver()) as server, connect(server.url) as adapter:
-        with pytest.raises(NotSupported, match="register a user .*: 400 M_INVALID_USERNAME no such name"):
+        with pytest.raises(NotSupported, match=r"register a user .*: 400 M_INVALID_USERNAME no such name"):
             adapter.new_device(user="a!", device="A")
         with pytest.raises(NotSupported, match=r"log in as a device 'A\\x00': 400 M_INVALID_PARAM"):
             adapter.new_device(user="alice", device="A\0")
@@ -167,7 +169,7 @@ def test_given_devices_are_handed_out_in_turn() -> None:
             assert adapter.upload(user="@b:x", device="B1", body=KEY, dialects=STABLE).status == 200
             assert adapter.sync(user="@b:x", device="B1", dialects=STABLE).status == 200
             for user in ("@a:x", None):
-                claim = {"one_time_keys": {"@b:x": {"B1": "x"}}}
+                claim: JSON = {"one_time_keys": {"@b:x": {"B1": "x"}}}
                 assert adapter.claim(user=user, body=claim, remote={"far.test": "unreachable"}).status == 200
             with pytest.raises(NotSupported, match="remove @b:x B1, which was given"):
                 adapter.delete_device(user="@b:x", device="B1")

@@ -40,7 +40,7 @@ def test_what_is_no_matrix_server_is_said_at_once(fault: Fault, told: str) -> No
 
 def test_a_port_that_nothing_listens_on() -> None:
     with (
-        pytest.raises(Unusable, match="gave no whole answer: .*refused"),
+        pytest.raises(Unusable, match=r"gave no whole answer: .*refused"),
         connect(f"http://127.0.0.1:{unused_port()}"),
     ):
         pass
