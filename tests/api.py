@@ -16,6 +16,8 @@ PUBLIC = (
     "fallbackkeys.snapshot",
     "fallbackkeys.signing",
     "fallbackkeys.traces",
+    "fallbackkeys.testing",
+    "fallbackkeys.testing.strategies",
 )
 """The modules whose names are public: those in `__all__`, else those without an underscore."""
 

@@ -1,8 +1,9 @@
 """What a server author writes: the server under test behind six methods.
 
-An `Adapter` is the `Server` that traces are played against, and one method more that makes devices. A `Server`
-is asked in the names of a trace; an `Adapter` is asked in the server's own: the users and devices that
-`new_device` has returned. `stage.Stage` stands between the two, so whoever writes an adapter maps nothing.
+An `Adapter` is the `Server` that traces are played against, and one method more that makes devices. A
+`Server` is asked in the names of a trace; an `Adapter` is asked in the server's own: the users and devices
+that `new_device` has returned. `stage.Stage` stands between the two, so whoever writes an adapter maps
+nothing.
 
     class MyAdapter:
         def new_device(self, *, user, device):
@@ -13,9 +14,9 @@ is asked in the names of a trace; an `Adapter` is asked in the server's own: the
 
         …
 
-`Response.body` is the parsed object; of an answer that is none (an HTML page, half a body) it is `{}`. `claim`
-must bear several threads at once. A method raises `NotSupported` for what the server or the adapter cannot
-do, and `ServerLost` if no answer came.
+`Response.body` is the parsed object; of an answer that is none (an HTML page, half a body) it is `{}`.
+`claim` must bear several threads at once. A method raises `NotSupported` for what the server or the adapter
+cannot do, and `ServerLost` if no answer came.
 """
 
 from collections.abc import Mapping

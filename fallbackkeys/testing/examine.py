@@ -15,7 +15,7 @@ from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
 from fallbackkeys.testing.parallel import NEEDED, examine_parallel
 from fallbackkeys.testing.report import CheckResult, Ended
-from fallbackkeys.testing.search import Search
+from fallbackkeys.testing.search import Search, untried
 from fallbackkeys.testing.stage import Lodging
 from fallbackkeys.testing.topics import Topic
 
@@ -45,8 +45,8 @@ def examine(
 ) -> Iterator[CheckResult]:
     """Examine a server, topic by topic, and at last by parallel claims.
 
-    A topic ends with its first finding, and topics that need it are passed over: each defect is found once, and
-    none hides another.
+    A topic ends with its first finding, and topics that need it are passed over: each defect is found once,
+    and none hides another.
 
     Args:
         adapter: the server under test.
@@ -87,14 +87,7 @@ def _examine_topic(
 ) -> CheckResult:
     missing = [one for one in topic.needs if one in failed]
     if missing:
-        return CheckResult(
-            check=topic.id,
-            examples=0,
-            requirements=(),
-            findings=(),
-            ended=Ended.NOT_TELLABLE,
-            reason=f"the server fails {', '.join(missing)}",
-        )
+        return untried(topic, Ended.NOT_TELLABLE, f"the server fails {', '.join(missing)}")
     search = Search(
         lodging=lodging, topic=topic, known=frozenset(failed), examples=effort.examples, deadline=deadline
     )

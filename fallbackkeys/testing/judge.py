@@ -1,14 +1,15 @@
 """What a server may answer, by the core: every permitted choice, and nothing else.
 
-Where the specification leaves a choice open (which key of the oldest upload a claim takes), several states are
-possible at once. A `Judge` keeps them all: `expect` says what any of them allows, as a pattern of traces, and
-`follow` keeps those that an answer leaves possible. Without an answer all stay possible, so that the pattern
-of each step of a trace holds for every server that keeps the rules.
+Where the specification leaves a choice open (which key of the oldest upload a claim takes), several states
+are possible at once. A `Judge` keeps them all: `expect` says what any of them allows, as a pattern of traces,
+and `follow` keeps those that an answer leaves possible. Without an answer all stay possible, so that the
+pattern of each step of a trace holds for every server that keeps the rules.
 """
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
+from typing import TypeAlias
 
 import attrs
 
@@ -39,7 +40,7 @@ MOST_STATES = 200
 
 
 class Facet(enum.Enum):
-    """The parts of an answer that are judged apart: a server that gets one wrong is still judged by others."""
+    """The parts of an answer that are judged apart: who gets one wrong is still judged by the others."""
 
     STATUS = "status"
     """Whether the request is accepted; always judged."""
@@ -53,8 +54,8 @@ class Facet(enum.Enum):
 
 
 ERRCODES = (
-    "M_BAD_JSON", "M_DUPLICATE_ONE_TIME_KEY", "M_INVALID_PARAM", "M_MISSING_PARAM", "M_NOT_JSON", "M_TOO_LARGE",
-    "M_UNKNOWN", "M_UNRECOGNIZED", "io.github.johennes.msc4420.M_DUPLICATE_ONE_TIME_KEY",
+    "M_BAD_JSON", "M_DUPLICATE_ONE_TIME_KEY", "M_INVALID_PARAM", "M_MISSING_PARAM", "M_NOT_JSON",
+    "M_TOO_LARGE", "M_UNKNOWN", "M_UNRECOGNIZED", "io.github.johennes.msc4420.M_DUPLICATE_ONE_TIME_KEY",
 )  # fmt: skip
 """What a refusal may carry; the specification does not say which one a given fault deserves."""
 
@@ -69,6 +70,16 @@ class Order(enum.Enum):
     """Those of the oldest upload (FK-CLAIM-01)."""
     ANY = enum.auto()
     """Any: for a server that is known to break the order, so that the rest can be judged."""
+
+
+class _Nothing(enum.Enum):
+    """In place of a key: there is none to give."""
+
+    NOTHING = enum.auto()
+
+
+_NOTHING = _Nothing.NOTHING
+_Answer: TypeAlias = "JSON | _Nothing"
 
 
 @attrs.define
@@ -153,21 +164,20 @@ class Judge:
             return self._refused(refusal.status)
         if Facet.KEYS not in self.facets:
             return Expectation()
-        users: dict[str, dict[str, list[JSON]]] = {}
+        users: dict[str, dict[str, list[_Answer]]] = {}
         for entry in wanted:
             user = users.setdefault(entry.device.user_id, {})
             user.setdefault(entry.device.device_id, []).extend(self._answers(entry))
-        nothing = _LEFT_OUT if Facet.EMPTY in self.facets else _NOTHING
-        keys = {user_id: _user_pattern(devices, nothing) for user_id, devices in users.items()}
-        return Expectation(body={"one_time_keys": keys, **others})
+        shown: tuple[dict[str, JSON], ...] = () if Facet.EMPTY in self.facets else ({},)
+        return Expectation(body={"one_time_keys": _any_of(_objects(users, shown)), **others})
 
-    def _answers(self, entry: Wanted) -> Iterator[JSON]:
-        """What the answer may hold for one device, without repetition."""
+    def _answers(self, entry: Wanted) -> Iterator[_Answer]:
+        """What the answer may hold for one device."""
         for store in self.states:
             keys = self._candidates(store.state(entry.device), entry.algorithm)
             yield from ({str(key.name): key.value} for key in keys)
             if not keys:
-                yield from _LEFT_OUT if Facet.EMPTY in self.facets else _NOTHING
+                yield _NOTHING
 
     def _candidates(self, state: DeviceState, algorithm: str) -> tuple[Key, ...]:
         waiting = tuple(one.key for one in state.pool(algorithm))
@@ -198,11 +208,6 @@ class Judge:
                 yield after
 
 
-_LEFT_OUT: tuple[JSON, ...] = ({"$absent": True},)
-_NOTHING: tuple[JSON, ...] = (*_LEFT_OUT, {})
-"""How a server may show that a device got nothing: the second way is another choice (FK-CLAIM-08)."""
-
-
 def _upload(store: KeyStore, step: UploadStep) -> wire.Answer:
     return wire.upload_keys(store, step.user, step.device, step.body, policy=PURE)
 
@@ -227,11 +232,39 @@ def _has(response: Response, device: Device, key: Key) -> bool:
     return isinstance(keys, dict) and str(key.name) in keys
 
 
-def _user_pattern(devices: dict[str, list[JSON]], nothing: tuple[JSON, ...]) -> JSON:
-    pattern: dict[str, JSON] = {device: _any_of(answers) for device, answers in devices.items()}
-    if all(nothing[0] in answers for answers in devices.values()):
-        return _any_of(nothing if nothing == _LEFT_OUT else (*nothing, pattern))
-    return pattern
+def _objects(
+    users: dict[str, dict[str, list[_Answer]]], shown: tuple[dict[str, JSON], ...]
+) -> Iterator[JSON]:
+    """Every `one_time_keys` that a claim may be answered with.
+
+    A member of a pattern is there or it is not, so that who may get nothing makes for several objects.
+
+    Args:
+        users: user id → device id → what the device may get.
+        shown: what may stand for one who gets nothing, besides being left out.
+    """
+    choices: list[list[tuple[str, JSON]]] = []
+    for user_id, devices in users.items():
+        of_user: list[list[tuple[str, JSON]]] = []
+        for device_id, answers in devices.items():
+            keys = [answer for answer in answers if not isinstance(answer, _Nothing)]
+            given = [(device_id, _any_of(keys))] if keys else []
+            of_user.append([*_nothing(device_id, answers, shown), *given])
+        objects = [_object(pairs) for pairs in product(*of_user)]
+        left_out = _nothing(user_id, [_NOTHING if {} in objects else {}], shown)
+        choices.append([*left_out, *((user_id, one) for one in objects if one)])
+    return (_object(pairs) for pairs in product(*choices))
+
+
+def _nothing(
+    name: str, answers: Sequence[_Answer], shown: tuple[dict[str, JSON], ...]
+) -> list[tuple[str, JSON]]:
+    """How it may be shown that there is nothing for a name, if there may be; "" is no member."""
+    return [("", None), *((name, one) for one in shown)] if _NOTHING in answers else []
+
+
+def _object(pairs: Iterable[tuple[str, JSON]]) -> dict[str, JSON]:
+    return {name: value for name, value in pairs if value is not None}
 
 
 def _any_of(patterns: Iterable[JSON]) -> JSON:

@@ -51,7 +51,7 @@ def signed_key(device: Device, text: str, **members: JSON) -> dict[str, JSON]:
 
 def unsorted(key: dict[str, JSON]) -> dict[str, JSON]:
     """The same object, its members in another order than canonical JSON's."""
-    return dict(reversed(sorted(key.items())))
+    return dict(sorted(key.items(), reverse=True))
 
 
 def signed_anew(key: dict[str, JSON]) -> dict[str, Any]:

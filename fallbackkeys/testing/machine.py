@@ -1,6 +1,6 @@
 """The state machine: a topic's moves, generated and shrunk by Hypothesis, on any server.
 
-    TestOrder = state_machine(lambda: ReferenceServer("example.org"), ORDER).TestCase
+    TestMyServer = state_machine(Lodging(MyAdapter()).stage).TestCase
 
 Server authors run it with pytest or unittest; the conformance kit runs the same machine.
 """
@@ -11,19 +11,19 @@ from typing import cast
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from fallbackkeys.testing.checks import COMMANDS
 from fallbackkeys.testing.judge import Judge, Order
 from fallbackkeys.testing.moves import sync
 from fallbackkeys.testing.play import Play
 from fallbackkeys.testing.topics import Topic
 from fallbackkeys.traces.server import Server
 
-
 ORDER = "claims.order"
 """The id of the topic that is about the order of claims."""
 
 
 def state_machine(
-    server_factory: Callable[[], Server], topic: Topic, *, known: Collection[str] = ()
+    server_factory: Callable[[], Server], topic: Topic = COMMANDS, *, known: Collection[str] = ()
 ) -> type[RuleBasedStateMachine]:
     """A machine that plays one topic on a server and judges each answer by the core.
 
@@ -32,7 +32,8 @@ def state_machine(
     Args:
         server_factory: gives a server without keys, in the names of traces, for each example; for an adapter,
             `Lodging(adapter).stage`.
-        topic: what to look for.
+        topic: what to look for; by default, every command there is. One whose `moves` the server cannot do
+            raises `NotSupported`: leave them out with `attrs.evolve`.
         known: ids of topics that the server is known to fail.
 
     Returns:
@@ -58,10 +59,9 @@ def playing(begin: Callable[[], Play], topic: Topic) -> type[RuleBasedStateMachi
         def step(self, data: st.DataObject) -> None:
             move = data.draw(st.sampled_from(topic.moves))
             step = move(cast("st.DrawFn", data.draw), self.play)
-            if step is None:
-                return
-            self.play.do(step)
-            for device in topic.watched:
-                self.play.do(sync(device))
+            if step is not None:
+                self.play.do(step)
+                for device in topic.watched:
+                    self.play.do(sync(device))
 
     return ServerAgainstCore

@@ -1,10 +1,10 @@
 """The names of a trace and the names of a server, and bodies carried from the one to the other.
 
-A trace says `@alice:example.org` and `ALICE1`; a live server has users and devices of its own. A `Naming` holds
-the pairs and rewrites what crosses the wire, both ways. Key objects that carry a signature of their device are
-signed anew, for the user and device that upload them; the order of their members stays, since servers have
-got that wrong. Whatever has not the form that is expected passes unchanged: malformed bodies are the point of
-many traces.
+A trace says `@alice:example.org` and `ALICE1`; a live server has users and devices of its own. A `Naming`
+holds the pairs and rewrites what crosses the wire, both ways. Key objects that carry a signature of their
+device are signed anew, for the user and device that upload them; the order of their members stays, since
+servers have got that wrong. Whatever has not the form that is expected passes unchanged: malformed bodies are
+the point of many traces.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Parallel claims: several threads claim keys of one device at the same moment.
 
-What must come of it needs no order of the claims: nothing is uploaded meanwhile, so of `n` waiting keys and `m`
-claims, `min(n, m)` different one-time keys are given, and the fallback key to the rest. Rounds grow, so that
-the first that shows a race is small.
+What must come of it needs no order of the claims: nothing is uploaded meanwhile, so of `n` waiting keys and
+`m` claims, `min(n, m)` different one-time keys are given, and the fallback key to the rest. Rounds grow, so
+that the first that shows a race is small.
 """
 
 import json
@@ -41,7 +41,7 @@ ROUNDS = 8
 """Rounds of each size."""
 
 NOTE = (
-    "A race: the claims of the trace were sent at the same moment, and one after the other they may be answered"
+    "A race: the claims of the trace were sent at the same moment; one after the other they may be answered"
     " as they must. The history has them with their times."
 )
 
@@ -184,7 +184,7 @@ class _Round:
                 title="Parallel claims are given the fallback key, or nothing, while one-time keys wait",
                 requirement="FK-CLAIM-03",
                 expected=f"{min(self.keys, self.claims)} one-time keys for {self.claims} claims",
-                actual=f"{len(given)} one-time keys, {fallback} times the fallback key, {nothing} times nothing",
+                actual=f"{len(given)} one-time keys, {fallback} fallback keys, {nothing} times nothing",
             )
 
 
@@ -210,7 +210,7 @@ def _finding(fault: _Fault, operations: Sequence[Operation]) -> Finding:
         trace=Trace(
             id=fault.name,
             title=fault.title,
-            why="Of two people who write to the device, one cannot be read; or sessions are weaker than need be.",
+            why="Of two people who write to the device one cannot be read, or sessions are weakened.",
             level="spec",
             requirements=(fault.requirement,),
             steps=tuple(steps),

@@ -17,7 +17,7 @@ from fallbackkeys.catalogue import requirements
 from fallbackkeys.testing.adapter import AdapterError, NotSupported
 from fallbackkeys.testing.machine import judge_of, playing
 from fallbackkeys.testing.play import FAILED, Deviation, Play
-from fallbackkeys.testing.report import CheckResult, Ended, Finding, Verdict
+from fallbackkeys.testing.report import CheckResult, Ended, Finding, Untested, Verdict
 from fallbackkeys.testing.stage import Lodging
 from fallbackkeys.testing.topics import Topic
 from fallbackkeys.traces.model import Step, Trace
@@ -67,6 +67,8 @@ class Search:
             number: the seed.
         """
         ended, reason = self._generate(number)
+        if ended is Ended.NOT_SUPPORTED:
+            return untried(self.topic, ended, reason)
         findings: tuple[Finding, ...] = ()
         if self.smallest is not None:
             try:
@@ -193,6 +195,20 @@ class _Watched(Play):
             raise
         except AdapterError as error:
             raise _Stopped(error) from error
+
+
+def untried(topic: Topic, ended: Ended, reason: str) -> CheckResult:
+    """The result of a topic of which nothing could be tried."""
+    without = Untested(name=topic.id, requirements=topic.every_requirement, reason=reason)
+    return CheckResult(
+        check=topic.id,
+        examples=0,
+        requirements=(),
+        findings=(),
+        untested=(without,),
+        ended=ended,
+        reason=reason,
+    )
 
 
 def _ended(error: AdapterError | None) -> tuple[Ended, str]:

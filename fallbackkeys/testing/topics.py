@@ -1,8 +1,8 @@
-"""What is looked for: a topic is one thing that a server may get wrong, and the moves that bring it to light.
+"""What is looked for: a topic is one thing that a server may get wrong, and the moves that show it.
 
-Topics are kept apart so that one defect does not hide another. The sequences of a topic are generated from its
-moves alone; only the facets of answers that it names are judged; and it is not tried on a server that is known
-to fail one of the topics that it needs.
+Topics are kept apart so that one defect does not hide another. The sequences of a topic are generated from
+its moves alone; only the facets of answers that it names are judged; and it is not tried on a server that is
+known to fail one of the topics that it needs.
 """
 
 from collections.abc import Callable

@@ -165,7 +165,7 @@ class IgnoresANewIdOfTheFallbackKey(Broken):
 
 
 class FailsOnMalformedMaps(Broken):
-    """S6: 500 for maps of keys that are none, and for claims whose devices or algorithms are of another type."""
+    """S6: 500 for maps of keys that are none, and for claims with devices or algorithms of another type."""
 
     def upload(self, *, user: str, device: str, body: JSON, dialects: tuple[str, ...]) -> Response:
         members = body if isinstance(body, dict) else {}
@@ -216,15 +216,13 @@ class NeverMarksUsed(Broken):
 class RefusesAConflictAndOverwrites(Broken):
     """S8: a conflict is answered 400, and the new key takes the old one's place all the same."""
 
-    errcode: dict[str, JSON] = {"errcode": "M_UNKNOWN"}
-
     def upload(self, *, user: str, device: str, body: JSON, dialects: tuple[str, ...]) -> Response:
         response = super().upload(user=user, device=device, body=body, dialects=dialects)
         if "already exists" not in str(response.body.get("error")):
             return response
         keys = [Key.parse(name, key) for name, key in maps(body)["one_time_keys"].items()]
         self.change(lambda state: overwritten(state, keys))
-        return Response(status=400, body=dict(self.errcode))
+        return Response(status=400, body={"errcode": "M_UNKNOWN"})
 
 
 def overwritten(state: DeviceState, keys: list[Key]) -> DeviceState:
@@ -260,11 +258,11 @@ class IssuesInOrderOfIds(Broken):
 
     def claim(self, *, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
         with self._one_at_a_time:
-            return self.claim_first(body, remote)
+            return self.claim_first(user, body, remote)
 
-    def claim_first(self, body: JSON, remote: Mapping[str, JSON]) -> Response:
+    def claim_first(self, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
         before = self.store
-        response = super().claim(user=None, body=body, remote=remote)
+        response = super().claim(user=user, body=body, remote=remote)
         users: Any = response.body.get("one_time_keys", {})
         for user_id, devices in users.items():
             for device_id, given in devices.items():

@@ -1,6 +1,7 @@
 """The checks: lists of topics, by what they are about."""
 
 from fallbackkeys.testing.checks.claims import CLAIMS
+from fallbackkeys.testing.checks.commands import COMMANDS
 from fallbackkeys.testing.checks.devices import DEVICES
 from fallbackkeys.testing.checks.fallback import FALLBACK
 from fallbackkeys.testing.checks.federation import FEDERATION
@@ -16,6 +17,7 @@ TOPICS = (
 __all__ = [
     "CLAIMS",
     "CLAIM_FORMS",
+    "COMMANDS",
     "DEVICES",
     "FALLBACK",
     "FEDERATION",

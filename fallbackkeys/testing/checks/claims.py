@@ -24,7 +24,7 @@ def _next_key(draw: st.DrawFn, play: Play) -> Step:
 
 def _unknown() -> st.SearchStrategy[JSON]:
     wanted = ((ALICE, "signed_unknown"), (Device(ALICE.user_id, "UNKNOWN"), SIGNED), (_NOBODY, SIGNED))
-    return st.sampled_from(wanted).map(lambda one: claim_body(one))
+    return st.sampled_from(wanted).map(claim_body)
 
 
 CLAIMS = (
@@ -41,7 +41,7 @@ CLAIMS = (
         check="claims",
         name="order",
         title="Claims do not empty the oldest upload first",
-        why="Old keys stay until the client has dropped their private halves; what is sent then is unreadable.",
+        why="Old keys stay until their private halves are dropped; what is sent with them cannot be read.",
         requirements=("FK-CLAIM-01",),
         moves=(new_one_time_keys(most=2), claims()),
         judged=facets(Facet.KEYS),

@@ -19,7 +19,7 @@ DEVICES = (
     Topic(
         check="devices",
         name="prefix",
-        title="A device is told of the keys of another whose id begins with its own, or they are given as its own",
+        title="A device is told of the keys of another whose id begins alike, or claimers are given them",
         why="A device believes that it has keys enough, and uploads none.",
         requirements=("FK-DEVICE-03",),
         blamed=blaming(SYNC_COUNTS=("FK-DEVICE-03", "FK-SYNC-02")),
