@@ -14,6 +14,7 @@ PUBLIC = (
     "fallbackkeys.wire.encode",
     "fallbackkeys.keystore",
     "fallbackkeys.snapshot",
+    "fallbackkeys.sql",
     "fallbackkeys.signing",
     "fallbackkeys.traces",
     "fallbackkeys.testing",
