@@ -2,8 +2,8 @@
 
 import pytest
 
+from fallbackkeys import Device
 from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
 from fallbackkeys.testing.adapter import NotSupported, ServerLost
 from fallbackkeys.testing.http import (
     Access,
@@ -171,6 +171,11 @@ def test_given_devices_are_handed_out_in_turn() -> None:
             for user in ("@a:x", None):
                 claim: JSON = {"one_time_keys": {"@b:x": {"B1": "x"}}}
                 assert adapter.claim(user=user, body=claim, remote={"far.test": "unreachable"}).status == 200
+            many: JSON = {"one_time_keys": {f"x:{number}": f"{number}" for number in range(501)}}
+            with pytest.raises(
+                NotSupported, match="upload more to @b:x B1, which was given: 400 M_TOO_LARGE"
+            ):
+                adapter.upload(user="@b:x", device="B1", body=many, dialects=STABLE)
             with pytest.raises(NotSupported, match="remove @b:x B1, which was given"):
                 adapter.delete_device(user="@b:x", device="B1")
             with pytest.raises(NotSupported, match="claim as another server"):
