@@ -93,14 +93,17 @@ def examine_server(
         progress: is told how far the run is.
     """
     start = monotonic()
+    tag = secrets.token_hex(2)
     traces = all_vectors()
     progress.begin(CHECK, len(traces))
-    vectors = check_vectors(adapter, traces, seconds=effort.seconds, on_played=progress.advance)
+    vectors = check_vectors(
+        adapter, traces, seconds=effort.seconds, tag=f"{tag}v", on_played=progress.advance
+    )
     generated: list[CheckResult] = []
     if vectors.ended is not Ended.SERVER_LOST:
         progress.begin("generated", len(TOPICS) + 1)
         left = attrs.evolve(effort, seconds=start + effort.seconds - monotonic())
-        for result in examine(adapter, effort=left, tag=secrets.token_hex(2)):
+        for result in examine(adapter, effort=left, tag=f"{tag}g"):
             generated.append(result)
             progress.advance()
     report = Report(results=(settle(vectors, generated), *generated))
