@@ -139,6 +139,8 @@ class Stage:
 
     def federation_claim(self, *, origin: str, body: JSON) -> Response:
         """See `Server.federation_claim`."""
+        if not self._names.devices:  # a device tells what the server's name is
+            self._claimer(None)
         response = self._adapter.federation_claim(origin=origin, body=self._names.claim(body))
         return attrs.evolve(response, body=self._names.claim_answer(response.body))
 
