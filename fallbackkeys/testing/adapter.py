@@ -25,8 +25,8 @@ from typing import Protocol
 
 import attrs
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON, FallbackKeysError
-from fallbackkeys.keystore import Device
 from fallbackkeys.policy import WIRE, Policy
 from fallbackkeys.traces.model import DEFAULT_SERVER_NAME
 from fallbackkeys.traces.server import ReferenceServer, Server

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 import attrs
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
 from fallbackkeys.testing.adapter import Adapter, NotSupported, SharedDevices
 from fallbackkeys.testing.names import MARK, Naming
 from fallbackkeys.traces.model import DEFAULT_SERVER_NAME

@@ -16,7 +16,7 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ MOST_STEPS = 6
 """Of the trace of a defect."""
 
 
+def _strings(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
 @attrs.frozen(kw_only=True)
 class Known:
     """Something that Synapse is known to do otherwise."""
@@ -42,11 +46,11 @@ class Known:
     id: str
     """The row of `specs/divergences.md`; of a mere choice, a name."""
     reason: str
-    findings: tuple[str, ...] = attrs.field(converter=tuple)
+    findings: tuple[str, ...] = attrs.field(converter=_strings)
     """What the kit reports of it, each time."""
-    sometimes: tuple[str, ...] = attrs.field(converter=tuple, default=())
+    sometimes: tuple[str, ...] = attrs.field(converter=_strings, default=())
     """What it reports of it by chance."""
-    engines: tuple[str, ...] = attrs.field(converter=tuple, default=("sqlite", "postgresql"))
+    engines: tuple[str, ...] = attrs.field(converter=_strings, default=("sqlite", "postgresql"))
     """On which databases."""
 
 
@@ -55,7 +59,7 @@ def read_known(text: str) -> tuple[Known, ...]:
     return tuple(Known(**entry) for entry in tomllib.loads(text)["known"])
 
 
-def compare(known: tuple[Known, ...], engine: str, findings: list[Mapping[str, Any]]) -> Iterator[str]:
+def compare(known: tuple[Known, ...], engine: str, findings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What is reported and not known, known and not reported, or shown by too long a trace."""
     here = [one for one in known if engine in one.engines]
     always = {finding: one.id for one in here for finding in one.findings}

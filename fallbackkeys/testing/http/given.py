@@ -6,8 +6,8 @@ None is ever removed.
 
 from collections.abc import Mapping
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON, Errcode
-from fallbackkeys.keystore import Device
 from fallbackkeys.testing.adapter import NotSupported, SharedDevices
 from fallbackkeys.testing.http.access import AccessTokens, told
 from fallbackkeys.testing.http.connection import Connection, Unusable
