@@ -5,6 +5,7 @@ This page re-exports the core: keys, states, transitions, stores. `fallbackkeys.
 package loads no cryptography, network, database or terminal library.
 """
 
+from fallbackkeys.devices import Device, Wanted
 from fallbackkeys.errors import (
     Errcode,
     EventMismatch,
@@ -32,7 +33,7 @@ from fallbackkeys.events import (
 )
 from fallbackkeys.evolve import apply, apply_all
 from fallbackkeys.keys import Key, KeyName, fingerprint
-from fallbackkeys.keystore import EMPTY_STORE, Device, DeviceEvent, KeyStore, Wanted
+from fallbackkeys.keystore import EMPTY_STORE, DeviceEvent, KeyStore
 from fallbackkeys.notices import (
     FallbackFlagOnOneTimeKey,
     FallbackKeyNotFlagged,

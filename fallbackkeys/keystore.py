@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from fallbackkeys import transitions
+from fallbackkeys.devices import Device, Wanted
 from fallbackkeys.errors import Limit
 from fallbackkeys.events import Event
 from fallbackkeys.keys import Key, KeyName
@@ -22,27 +23,6 @@ from fallbackkeys.outcomes import Dropped, Upload, Uploaded
 from fallbackkeys.persistent import Map
 from fallbackkeys.policy import PURE, Policy, check_limit
 from fallbackkeys.state import EMPTY, DeviceState
-
-
-@attrs.frozen(order=True)
-class Device:
-    """One device of one user."""
-
-    user_id: str
-    device_id: str
-
-    @property
-    def server_name(self) -> str:
-        """The user's server: what follows the user id's first colon (Appendices, "User Identifiers")."""
-        return self.user_id.partition(":")[2]
-
-
-@attrs.frozen
-class Wanted:
-    """One entry of a claim: a key of this algorithm, of this device."""
-
-    device: Device
-    algorithm: str
 
 
 @attrs.frozen

@@ -21,9 +21,9 @@ import signedjson.sign
 from signedjson.types import SigningKey
 
 from fallbackkeys import canonical
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON, Errcode, Malformed, Misuse, Refusal, Rule, TooLarge, describe
 from fallbackkeys.keys import Key, check_signatures, check_unicode
-from fallbackkeys.keystore import Device
 from fallbackkeys.outcomes import Upload
 
 ED25519 = "ed25519"

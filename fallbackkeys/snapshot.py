@@ -20,9 +20,10 @@ from typing import TypeVar, cast
 
 import attrs
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON, Refusal, SnapshotError, describe, quote
 from fallbackkeys.keys import FINGERPRINT_BYTES, Key, KeyName, check_unicode
-from fallbackkeys.keystore import EMPTY_STORE, Device, KeyStore
+from fallbackkeys.keystore import EMPTY_STORE, KeyStore
 from fallbackkeys.persistent import Map
 from fallbackkeys.state import DeviceState, FallbackSlot, OneTimeKey, Pool
 

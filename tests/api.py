@@ -14,10 +14,16 @@ PUBLIC = (
     "fallbackkeys.wire.encode",
     "fallbackkeys.keystore",
     "fallbackkeys.snapshot",
+    "fallbackkeys.sql",
     "fallbackkeys.signing",
     "fallbackkeys.traces",
     "fallbackkeys.testing",
     "fallbackkeys.testing.strategies",
+    "fallbackkeys.testing.examination",
+    "fallbackkeys.testing.vectors",
+    "fallbackkeys.testing.documents",
+    "fallbackkeys.testing.html",
+    "fallbackkeys.testing.http",
 )
 """The modules whose names are public: those in `__all__`, else those without an underscore."""
 

@@ -1,8 +1,15 @@
-"""How hard Hypothesis tries: `ci` by default, `HYPOTHESIS_PROFILE=long` for twenty times as many examples."""
+"""How hard Hypothesis tries: `ci` by default, `HYPOTHESIS_PROFILE=long` for twenty times as many examples.
+
+And the databases that tests may ask for (`tests/databases/fixtures.py`).
+"""
 
 import os
 
 from hypothesis import HealthCheck, settings
+
+from tests.databases.fixtures import new_postgres, postgres, postgres_installation, postgres_url
+
+__all__ = ["new_postgres", "postgres", "postgres_installation", "postgres_url"]
 
 # A slow machine is no reason to fail, neither for one example (deadline) nor for making them (health check).
 settings.register_profile(

@@ -21,8 +21,8 @@ from fallbackkeys.persistent import Map
 
 ABOVE_THE_CORE = {"__main__", "catalogue", "cli", "signing", "specdata", "traces"}
 ALLOWED_IMPORTS = {
-    "abc", "attrs", "base64", "binascii", "canonicaljson", "collections.abc", "enum", "fallbackkeys",
-    "functools", "hashlib", "immutables", "itertools", "json", "re", "typing",
+    "abc", "attrs", "base64", "binascii", "canonicaljson", "collections.abc", "contextlib", "enum",
+    "fallbackkeys", "functools", "hashlib", "immutables", "itertools", "json", "re", "typing",
 }  # fmt: skip
 IMMUTABLE = (int, str, bytes, bool, type(None), Map, frozenset)
 

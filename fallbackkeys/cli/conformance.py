@@ -14,7 +14,8 @@ from rich.table import Table
 from fallbackkeys.cli.access import Accounts, access_options, connected
 from fallbackkeys.cli.screen import Failure, Screen
 from fallbackkeys.testing.documents import report_document, save_traces, untested_reasons
-from fallbackkeys.testing.examination import BUDGET, Examination, Outcome, examine_server
+from fallbackkeys.testing.examination import Examination, Outcome, examine_server
+from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort
 from fallbackkeys.testing.html import HEADLINES, report_page
 from fallbackkeys.testing.report import Ended, Finding, Verdict
 
@@ -45,12 +46,16 @@ _FILE = click.File("wb", lazy=False)
     "--budget",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
-    default=BUDGET,
+    default=DEFAULT_EFFORT.seconds,
     show_default=True,
     help="Begin nothing further after this time.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is generated."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=DEFAULT_EFFORT.seed,
+    show_default=True,
+    help="Of what is generated.",
 )
 @access_options
 @click.pass_context
@@ -75,7 +80,9 @@ def conformance(
     --strict, or differs); 2 if the server could not be tested, or not to the end.
     """
     with connected(url, accounts) as adapter, _Bar() as bar:
-        examination = examine_server(adapter, server=url, seconds=budget, seed=seed, progress=bar)
+        examination = examine_server(
+            adapter, server=url, effort=Effort(seconds=budget, seed=seed), progress=bar
+        )
     _show(examination)
     if json_file is not None:
         json_file.write(json.dumps(report_document(examination), indent=1).encode("ascii"))

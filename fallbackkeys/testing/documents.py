@@ -48,19 +48,21 @@ def untested_reasons(examination: Examination) -> dict[str, tuple[str, ...]]:
     return {requirement: tuple(texts) for requirement, texts in reasons.items()}
 
 
-def save_traces(examination: Examination, folder: Path) -> tuple[Path, ...]:
-    """Write a trace for each finding, one file each; the folder is made if it is not there.
+def save_traces(examination: Examination, folder: Path) -> None:
+    """Write the trace of each finding, one file each, and the history of a race beside it.
+
+    Args:
+        examination: the run.
+        folder: is made if it is not there.
 
     Raises:
         OSError: it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
     for finding in examination.report.findings:
-        file = folder / f"{finding.trace.id}.json"
-        file.write_bytes(write_trace(finding.trace))
-        written.append(file)
-    return tuple(written)
+        (folder / f"{finding.trace.id}.json").write_bytes(write_trace(finding.trace))
+        if finding.history:
+            (folder / f"{finding.trace.id}.history.jsonl").write_text(finding.history, encoding="ascii")
 
 
 def _finding(finding: Finding) -> JSON:
@@ -75,6 +77,7 @@ def _finding(finding: Finding) -> JSON:
             for one in finding.differences
         ],
         "note": finding.note,
+        "history": finding.history,
         "trace": json.loads(write_trace(finding.trace)),
     }
 

@@ -8,6 +8,7 @@ The run ends by itself when the time is over or the server is lost; the report h
 """
 
 import enum
+import secrets
 from time import monotonic
 from typing import Protocol
 
@@ -15,12 +16,9 @@ import attrs
 
 from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
-from fallbackkeys.testing.examine import Effort, examine
+from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort, examine
 from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
 from fallbackkeys.testing.vectors import CHECK, all_vectors, check_vectors, settle
-
-BUDGET = 240.0
-"""Seconds after which nothing further is begun, unless told otherwise."""
 
 
 class Outcome(enum.StrEnum):
@@ -80,27 +78,33 @@ class Examination:
 
 
 def examine_server(
-    adapter: Adapter, *, server: str, seconds: float = BUDGET, seed: int = 0, progress: Progress = SILENT
+    adapter: Adapter,
+    *,
+    server: str,
+    effort: Effort = DEFAULT_EFFORT,
+    progress: Progress = SILENT,
 ) -> Examination:
     """Hold a server against the vectors and against everything that is generated.
 
     Args:
         adapter: the server under test.
         server: what to call it in the report.
-        seconds: after which nothing further is begun.
-        seed: of what is generated; the same one generates the same, as long as the server answers the same.
+        effort: how hard to look; its budget is for all of it.
         progress: is told how far the run is.
     """
     start = monotonic()
-    deadline = start + seconds
+    tag = secrets.token_hex(2)
     traces = all_vectors()
     progress.begin(CHECK, len(traces))
-    vectors = check_vectors(adapter, traces, seconds=seconds, on_played=progress.advance)
+    vectors = check_vectors(
+        adapter, traces, seconds=effort.seconds, tag=f"{tag}v", on_played=progress.advance
+    )
     generated: list[CheckResult] = []
     if vectors.ended is not Ended.SERVER_LOST:
-        progress.begin("generated", len(TOPICS))
-        for result in examine(adapter, effort=Effort(seconds=deadline - monotonic(), seed=seed)):
+        progress.begin("generated", len(TOPICS) + 1)
+        left = attrs.evolve(effort, seconds=start + effort.seconds - monotonic())
+        for result in examine(adapter, effort=left, tag=f"{tag}g"):
             generated.append(result)
             progress.advance()
     report = Report(results=(settle(vectors, generated), *generated))
-    return Examination(server=server, seed=seed, seconds=monotonic() - start, report=report)
+    return Examination(server=server, seed=effort.seed, seconds=monotonic() - start, report=report)

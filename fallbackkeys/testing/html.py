@@ -110,7 +110,7 @@ def _body(step: Step) -> str:
 def _cut(value: JSON, longest: int) -> JSON:
     match value:
         case str() if len(value) > 2 * longest:
-            return f"{value[:longest]}…"
+            return f"{value[:longest]}..."
         case dict():
             return {_cut_name(name): _cut(one, longest) for name, one in value.items()}
         case list():
@@ -120,4 +120,4 @@ def _cut(value: JSON, longest: int) -> JSON:
 
 
 def _cut_name(name: str) -> str:
-    return name if len(name) <= 4 * _LONGEST else f"{name[: 4 * _LONGEST]}…"
+    return name if len(name) <= 4 * _LONGEST else f"{name[: 4 * _LONGEST]}..."

@@ -14,11 +14,12 @@ from typing import TypeAlias
 import attrs
 
 from fallbackkeys import wire
+from fallbackkeys.devices import Device, Wanted
 from fallbackkeys.errors import JSON, Refusal
 from fallbackkeys.events import OneTimeKeyIssued
 from fallbackkeys.evolve import apply
 from fallbackkeys.keys import Key
-from fallbackkeys.keystore import EMPTY_STORE, Device, KeyStore, Wanted
+from fallbackkeys.keystore import EMPTY_STORE, KeyStore
 from fallbackkeys.policy import PURE
 from fallbackkeys.state import DeviceState
 from fallbackkeys.traces.model import (

@@ -11,8 +11,8 @@ import json
 from typing import Any
 
 from fallbackkeys import signing
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
 
 SIGNED = "signed_curve25519"
 PLAIN = "curve25519"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from hypothesis import strategies as st
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
 from fallbackkeys.testing.keys import SIGNED, key_name, signed_key
 from fallbackkeys.testing.play import ALICE, BOB, UNEXPECTED, Play
 from fallbackkeys.testing.topics import Move

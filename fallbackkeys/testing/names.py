@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from fallbackkeys import signing
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON, Malformed, TooLarge
-from fallbackkeys.keystore import Device
 from fallbackkeys.testing.keys import seed_of
 from fallbackkeys.traces.model import DEFAULT_SERVER_NAME
 from fallbackkeys.wire.encode import COUNTS, UNUSED

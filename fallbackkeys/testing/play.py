@@ -2,7 +2,7 @@
 
 import attrs
 
-from fallbackkeys.keystore import Device
+from fallbackkeys.devices import Device
 from fallbackkeys.testing.judge import REFUSED, Facet, Judge
 from fallbackkeys.traces.model import (
     DEFAULT_SERVER_NAME,

@@ -105,9 +105,9 @@ class Report:
         return tuple(finding for result in self.results for finding in result.findings)
 
     def verdicts(self) -> Iterator[tuple[Requirement, Verdict]]:
-        """Every requirement with its verdict, in the order of the catalogue."""
+        """Every requirement that a trace can show, with its verdict, in the order of the catalogue."""
         tried = {requirement for result in self.results for requirement in result.requirements}
-        for requirement in requirements():
+        for requirement in (one for one in requirements() if one.visible):
             found = [finding.verdict for finding in self.findings if requirement.id in finding.requirements]
             yield requirement, _worst(found, tried=requirement.id in tried)
 

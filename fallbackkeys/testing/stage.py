@@ -15,9 +15,9 @@ from collections.abc import Mapping
 
 import attrs
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
-from fallbackkeys.testing.adapter import Adapter, NotSupported
+from fallbackkeys.testing.adapter import Adapter, NotSupported, SharedDevices
 from fallbackkeys.testing.names import MARK, Naming
 from fallbackkeys.traces.model import DEFAULT_SERVER_NAME
 from fallbackkeys.wire import Response
@@ -48,11 +48,19 @@ class Lodging:
     def stage(self) -> "Stage":
         """A stage on the devices that are there, under algorithms never used before."""
         self._leave_full_rooms()
-        return Stage(self, suffix=f"{MARK}{self.tag}{next(self._examples)}")
+        return Stage(self, suffix=self._new_suffix())
 
     def fresh(self, server_name: str = DEFAULT_SERVER_NAME) -> "Stage":
-        """A stage on new devices, under the very algorithms of the trace, whose server is `server_name`."""
-        return Stage(Lodging(self.adapter, self.tag, numbers=self._numbers), server_name=server_name)
+        """A stage on new devices, under the very algorithms of the trace, whose server is `server_name`.
+
+        Where the adapter has no new devices to give, the algorithms are new instead.
+        """
+        lodging = Lodging(self.adapter, self.tag, numbers=self._numbers)
+        shared = isinstance(self.adapter, SharedDevices)
+        return Stage(lodging, suffix=self._new_suffix() if shared else "", server_name=server_name)
+
+    def _new_suffix(self) -> str:
+        return f"{MARK}{self.tag}{next(self._examples)}"
 
     def room(self, device: Device) -> Device:
         """The server's device that stands for a trace's.

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
 from fallbackkeys.testing.keys import (
     PLAIN,
     SIGNED,

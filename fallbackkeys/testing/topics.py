@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import attrs
 from hypothesis import strategies as st
 
-from fallbackkeys.keystore import Device
+from fallbackkeys.devices import Device
 from fallbackkeys.persistent import Map
 from fallbackkeys.testing.judge import Facet
 from fallbackkeys.testing.play import Play

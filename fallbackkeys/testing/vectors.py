@@ -41,6 +41,7 @@ def check_vectors(
     traces: Iterable[Trace],
     *,
     seconds: float,
+    tag: str = "",
     on_played: Callable[[], None] = lambda: None,
 ) -> CheckResult:
     """Play traces, each on fresh devices.
@@ -49,10 +50,11 @@ def check_vectors(
         adapter: the server under test.
         traces: which ones; the reference answers each as expected.
         seconds: after which no further one is begun.
+        tag: of the run, see `Lodging`.
         on_played: called after each.
     """
     deadline = monotonic() + seconds
-    run = _Run(Lodging(adapter))
+    run = _Run(Lodging(adapter, tag))
     ended, reason = Ended.COMPLETE, ""
     for trace in traces:
         if monotonic() > deadline:

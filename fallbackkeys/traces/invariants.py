@@ -9,8 +9,8 @@ Both are judged from what crosses the wire, never from a server's state, so they
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
 from fallbackkeys.traces.model import (
     ClaimStep,
     DeleteDeviceStep,

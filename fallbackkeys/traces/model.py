@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import attrs
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
 from fallbackkeys.wire import DIALECTS
 
 DEFAULT_SERVER_NAME = "example.org"

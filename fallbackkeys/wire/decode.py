@@ -10,9 +10,9 @@ from typing import cast
 
 import attrs
 
+from fallbackkeys.devices import Device, Wanted
 from fallbackkeys.errors import Errcode, Limit, Malformed, Rule, TooLarge, describe, quote
 from fallbackkeys.keys import MAX_NAME_BYTES, Key, check_text, check_unicode
-from fallbackkeys.keystore import Device, Wanted
 from fallbackkeys.outcomes import Upload
 from fallbackkeys.policy import WIRE, Policy, check_limit
 from fallbackkeys.wire.device_keys import check_device_keys

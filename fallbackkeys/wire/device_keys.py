@@ -4,9 +4,9 @@ They are no part of the state here: checked, made canonical, and handed to the e
 """
 
 from fallbackkeys import canonical
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import Errcode, Limit, Malformed, Rule, describe, quote
 from fallbackkeys.keys import check_signatures
-from fallbackkeys.keystore import Device
 from fallbackkeys.policy import WIRE, Policy, check_limit
 
 _MEMBER = "device_keys"

@@ -6,9 +6,9 @@ Every function builds fresh plain JSON, which is the caller's to change.
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from fallbackkeys.devices import Device, Wanted
 from fallbackkeys.errors import JSON, Refusal
 from fallbackkeys.keys import Key
-from fallbackkeys.keystore import Device, Wanted
 from fallbackkeys.outcomes import SyncView
 from fallbackkeys.wire.decode import ONE_TIME_KEYS
 from fallbackkeys.wire.dialects import STABLE, Dialect

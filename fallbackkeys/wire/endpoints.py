@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from fallbackkeys import keystore
+from fallbackkeys.devices import Device, Wanted
 from fallbackkeys.errors import JSON, Refusal, SeveralFallbackKeys
 from fallbackkeys.keys import Key
-from fallbackkeys.keystore import UNREACHABLE, Device, DeviceEvent, KeyStore, Unreachable, Wanted
+from fallbackkeys.keystore import UNREACHABLE, DeviceEvent, KeyStore, Unreachable
 from fallbackkeys.notices import Notice
 from fallbackkeys.persistent import Map
 from fallbackkeys.policy import WIRE, Policy

@@ -10,17 +10,21 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TypeAlias
 
 SERVER_NAME = "localhost"
 _PATIENCE = 120  # seconds to come up; a first start makes the whole schema
 _UNLIMITED = {"per_second": 1e6, "burst_count": 1_000_000}
 _LISTENING = "0A"  # TCP_LISTEN in /proc/net/tcp
 
-SQLITE = {"name": "sqlite3", "args": {"database": "homeserver.db"}}
+Database: TypeAlias = Mapping[str, object]
+"""The member `database` of Synapse's configuration."""
+
+SQLITE: Database = {"name": "sqlite3", "args": {"database": "homeserver.db"}}
 
 
 class StartFailed(Exception):
@@ -28,7 +32,7 @@ class StartFailed(Exception):
 
 
 @contextmanager
-def synapse(python: Path, database: dict[str, object]) -> Iterator[str]:
+def synapse(python: Path, database: Database) -> Iterator[str]:
     """Run a Synapse without any user for as long as the block runs; yields its URL.
 
     Args:
@@ -57,7 +61,7 @@ def synapse(python: Path, database: dict[str, object]) -> Iterator[str]:
                 process.wait()
 
 
-def _configure(python: Path, home: Path, database: dict[str, object]) -> Path:
+def _configure(python: Path, home: Path, database: Database) -> Path:
     file = home / "homeserver.yaml"
     settings = {
         "server_name": SERVER_NAME,

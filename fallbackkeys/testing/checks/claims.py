@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
 from fallbackkeys.testing.judge import Facet
 from fallbackkeys.testing.keys import PLAIN, SIGNED
 from fallbackkeys.testing.moves import bulk_claims, claim_body, claims, drawn_claim, new_one_time_keys, upload

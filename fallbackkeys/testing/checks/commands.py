@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from fallbackkeys.keystore import Device
+from fallbackkeys.devices import Device
 from fallbackkeys.testing.judge import EVERY_FACET, Facet
 from fallbackkeys.testing.play import ALICE, Play
 from fallbackkeys.testing.strategies import commands

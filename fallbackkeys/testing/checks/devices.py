@@ -1,6 +1,6 @@
 """Devices: each has keys of its own, and takes them along when it goes."""
 
-from fallbackkeys.keystore import Device
+from fallbackkeys.devices import Device
 from fallbackkeys.testing.judge import Facet
 from fallbackkeys.testing.moves import (
     claims,

@@ -120,7 +120,7 @@ class Connection:
             if waited > self._limits.rate:
                 raise ServerLost(
                     reason=f"{method} {path} is rate-limited: the server asks to wait {pause:.0f} s, and"
-                    f" {self._limits.rate:.0f} s in all are waited. Raise its limits for tests."
+                    f" {self._limits.rate:g} s in all are waited. Raise its limits for tests."
                 )
             sleep(pause)
 
@@ -134,7 +134,7 @@ class Connection:
         try:
             return self._client.request(method, path, headers=headers, content=content, params=query)
         except httpx.TimeoutException:
-            status, what = GATEWAY_TIMEOUT, f"no answer within {self._limits.answer:.0f} s"
+            status, what = GATEWAY_TIMEOUT, f"no answer within {self._limits.answer:g} s"
         except httpx.TransportError as error:
             status, what = BAD_GATEWAY, f"no whole answer: {_told(error)}"
         self._must_live(f"{method} {path}: {what}")
@@ -161,7 +161,7 @@ class Connection:
         try:
             answer = self._client.get(VERSIONS)
         except httpx.TimeoutException:
-            return f"{asked} gave no answer within {self._limits.answer:.0f} s"
+            return f"{asked} gave no answer within {self._limits.answer:g} s"
         except httpx.TransportError as error:
             return f"{asked} gave no whole answer: {_told(error)}"
         body = _parsed(answer)

@@ -7,8 +7,8 @@ for twice within two minutes from a cache, which is its good right.
 import json
 from collections.abc import Mapping
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
 from fallbackkeys.testing.adapter import NotSupported
 from fallbackkeys.testing.http.connection import Connection
 from fallbackkeys.wire import DIALECTS, Response

@@ -6,16 +6,16 @@ None is ever removed.
 
 from collections.abc import Mapping
 
-from fallbackkeys.errors import JSON
-from fallbackkeys.keystore import Device
-from fallbackkeys.testing.adapter import NotSupported
+from fallbackkeys.devices import Device
+from fallbackkeys.errors import JSON, Errcode
+from fallbackkeys.testing.adapter import NotSupported, SharedDevices
 from fallbackkeys.testing.http.access import AccessTokens, told
 from fallbackkeys.testing.http.connection import Connection, Unusable
 from fallbackkeys.testing.http.endpoints import CLIENT, OK, Endpoints
 from fallbackkeys.wire import Response
 
 
-class GivenDevices:
+class GivenDevices(SharedDevices):
     """See `Adapter`. Each localpart asked for gets a user of its own, while there are any."""
 
     def __init__(self, connection: Connection, access: AccessTokens) -> None:
@@ -39,8 +39,11 @@ class GivenDevices:
         return devices[turn % len(devices)]
 
     def upload(self, *, user: str, device: str, body: JSON, dialects: tuple[str, ...]) -> Response:
-        """See `Server.upload`."""
-        return self._endpoints.upload(self._tokens[Device(user, device)], body, dialects)
+        """See `Server.upload`. A device that a limit of the server keeps from new algorithms is of no use."""
+        answer = self._endpoints.upload(self._tokens[Device(user, device)], body, dialects)
+        if answer.body.get("errcode") == Errcode.TOO_LARGE:
+            raise NotSupported(what=f"upload more to {user} {device}, which was given: {told(answer)}")
+        return answer
 
     def claim(self, *, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
         """See `Server.claim`; by the first device given if by nobody in particular."""

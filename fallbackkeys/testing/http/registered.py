@@ -8,8 +8,8 @@ anew. Their ids begin with a tag of the run, since a server outlives runs; devic
 import secrets
 from collections.abc import Mapping
 
+from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON, quote
-from fallbackkeys.keystore import Device
 from fallbackkeys.testing.adapter import NotSupported, ServerLost
 from fallbackkeys.testing.http.access import (
     OpenRegistration,

@@ -1,0 +1,129 @@
+"""The statements that both databases run as they are, but for how a list comes in as JSON."""
+
+from collections.abc import Callable
+from typing import Final
+
+from fallbackkeys.persistent import Map
+from fallbackkeys.sql.statement import Query
+
+Records = Callable[[str, str], str]
+"""From a marker and the letters of its fields to a table expression: see `FIELDS`."""
+
+FIELDS: Final = Map(u="text", d="text", a="text", k="text", f="text", j="text", p="integer")
+"""User, device, algorithm, key id, fingerprint, JSON, position: the members of a listed entry."""
+
+
+def common(records: Records) -> Map[str, Query]:
+    """The statements, with lists read by `records`."""
+    return Map({name: Query.of(text) for name, text in _texts(records).items()})
+
+
+def _texts(records: Records) -> dict[str, str]:
+    return {
+        "create_version": """
+            CREATE TABLE IF NOT EXISTS fallbackkeys_schema (
+              id integer PRIMARY KEY CHECK (id = 1),
+              version integer NOT NULL
+            )""",
+        "begin_version": "INSERT INTO fallbackkeys_schema (id, version) VALUES (1, 0) ON CONFLICT DO NOTHING",
+        "read_version": "SELECT version FROM fallbackkeys_schema WHERE id = 1",
+        "write_version": "UPDATE fallbackkeys_schema SET version = $1 WHERE id = 1",
+        "add_device": """
+            INSERT INTO fallbackkeys_devices AS d (user_id, device_id, uploads) VALUES ($1, $2, 0)
+            ON CONFLICT (user_id, device_id) DO UPDATE SET uploads = d.uploads
+            RETURNING uploads""",
+        "lock_device": """
+            UPDATE fallbackkeys_devices SET uploads = uploads WHERE user_id = $1 AND device_id = $2
+            RETURNING uploads""",
+        "count_upload": """
+            UPDATE fallbackkeys_devices SET uploads = uploads + 1 WHERE user_id = $1 AND device_id = $2""",
+        "state": """
+            SELECT algorithm, count(json), count(*), NULL, NULL, NULL, NULL
+            FROM fallbackkeys_keys WHERE user_id = $1 AND device_id = $2 GROUP BY algorithm
+            UNION ALL
+            SELECT algorithm, 0, 0, key_id, fingerprint, json, used
+            FROM fallbackkeys_slots WHERE user_id = $1 AND device_id = $2""",
+        "matches": f"""
+            SELECT k.algorithm, k.key_id, k.fingerprint, k.json
+            FROM {records("$3", "af")}
+            JOIN fallbackkeys_keys k ON k.user_id = $1 AND k.device_id = $2
+              AND k.algorithm = o.a AND k.fingerprint = o.f
+            UNION
+            SELECT k.algorithm, k.key_id, k.fingerprint, k.json
+            FROM {records("$3", "ak")}
+            JOIN fallbackkeys_keys k ON k.user_id = $1 AND k.device_id = $2
+              AND k.algorithm = o.a AND k.key_id = o.k AND k.json IS NOT NULL""",
+        "add_keys": f"""
+            INSERT INTO fallbackkeys_keys
+              (user_id, device_id, algorithm, upload, position, key_id, fingerprint, json)
+            SELECT $1, $2, o.a, $3, o.p, o.k, o.f, o.j FROM {records("$4", "apkfj")}""",
+        "fill_slots": f"""
+            INSERT INTO fallbackkeys_slots AS s
+              (user_id, device_id, algorithm, key_id, fingerprint, json, used)
+            SELECT $1, $2, o.a, o.k, o.f, o.j, false FROM {records("$3", "akfj")} WHERE true ORDER BY o.a
+            ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET
+              key_id = excluded.key_id, fingerprint = excluded.fingerprint, json = excluded.json,
+              used = s.used AND s.fingerprint = excluded.fingerprint""",
+        "prune": """
+            DELETE FROM fallbackkeys_keys
+            WHERE user_id = $1 AND device_id = $2 AND (algorithm, fingerprint) IN (
+              SELECT algorithm, fingerprint FROM (
+                SELECT algorithm, fingerprint,
+                  row_number() OVER (PARTITION BY algorithm ORDER BY upload DESC, position DESC) AS age
+                FROM fallbackkeys_keys WHERE user_id = $1 AND device_id = $2 AND json IS NULL
+              ) AS remembered WHERE age > $3)
+            RETURNING algorithm""",
+        "view": """
+            SELECT algorithm, count(*) FROM fallbackkeys_keys
+            WHERE user_id = $1 AND device_id = $2 AND json IS NOT NULL GROUP BY algorithm
+            UNION ALL
+            SELECT algorithm, 0 FROM fallbackkeys_slots WHERE user_id = $1 AND device_id = $2 AND NOT used""",
+        "views": f"""
+            SELECT k.user_id, k.device_id, k.algorithm, count(*) FROM {records("$1", "ud")}
+            JOIN fallbackkeys_keys k ON k.user_id = o.u AND k.device_id = o.d AND k.json IS NOT NULL
+            GROUP BY k.user_id, k.device_id, k.algorithm
+            UNION ALL
+            SELECT s.user_id, s.device_id, s.algorithm, 0 FROM {records("$1", "ud")}
+            JOIN fallbackkeys_slots s ON s.user_id = o.u AND s.device_id = o.d AND NOT s.used""",
+        "load": """
+            SELECT 'upload' AS kind, '' AS algorithm, uploads AS upload, 0 AS position,
+              NULL AS key_id, NULL AS fingerprint, NULL AS json, false AS used
+            FROM fallbackkeys_devices WHERE user_id = $1 AND device_id = $2
+            UNION ALL
+            SELECT 'key', algorithm, upload, position, key_id, fingerprint, json, false
+            FROM fallbackkeys_keys WHERE user_id = $1 AND device_id = $2
+            UNION ALL
+            SELECT 'slot', algorithm, 0, 0, key_id, fingerprint, json, used
+            FROM fallbackkeys_slots WHERE user_id = $1 AND device_id = $2
+            ORDER BY algorithm, upload, position""",
+        "remove_device": """
+            DELETE FROM fallbackkeys_devices WHERE user_id = $1 AND device_id = $2 RETURNING uploads""",
+        "remove_slots": "DELETE FROM fallbackkeys_slots WHERE user_id = $1 AND device_id = $2",
+        "remove_keys": "DELETE FROM fallbackkeys_keys WHERE user_id = $1 AND device_id = $2",
+        "drop": f"""
+            DELETE FROM fallbackkeys_keys
+            WHERE user_id = $1 AND device_id = $2 AND json IS NOT NULL
+              AND (algorithm, key_id) IN (SELECT o.a, o.k FROM {records("$3", "ak")})
+            RETURNING algorithm""",
+    }
+
+
+def issue(records: Records) -> Query:
+    """`ManyQueries.issue`."""
+    return Query.of(f"""
+        UPDATE fallbackkeys_keys AS t SET json = NULL FROM {records("$1", "udaf")}
+        WHERE t.user_id = o.u AND t.device_id = o.d AND t.algorithm = o.a AND t.fingerprint = o.f
+          AND t.json IS NOT NULL
+        RETURNING user_id, device_id, algorithm""")
+
+
+def use(records: Records) -> Query:
+    """`ManyQueries.use`."""
+    return Query.of(f"""
+        UPDATE fallbackkeys_slots AS t SET used = true FROM {records("$1", "udakj")}
+        WHERE t.user_id = o.u AND t.device_id = o.d AND t.algorithm = o.a
+          AND NOT t.used AND t.key_id = o.k AND t.json = o.j
+          AND NOT EXISTS (
+            SELECT 1 FROM fallbackkeys_keys k
+            WHERE k.user_id = o.u AND k.device_id = o.d AND k.algorithm = o.a AND k.json IS NOT NULL)
+        RETURNING user_id, device_id, algorithm""")

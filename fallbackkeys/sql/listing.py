@@ -1,0 +1,25 @@
+"""Lists as one parameter, so that a statement has one text however long the list is."""
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from fallbackkeys.keys import Key
+from fallbackkeys.sql.statement import Parameter
+
+
+def listed(fields: str, entries: Iterable[tuple[Parameter, ...]]) -> str:
+    """Entries as JSON, their members named by letters (`common.FIELDS`)."""
+    return json.dumps([dict(zip(fields, entry, strict=True)) for entry in entries], ensure_ascii=False)
+
+
+def digest(key: Key) -> str:
+    """A key's fingerprint as the column holds it: base64."""
+    return base64.b64encode(key.fingerprint).decode()
+
+
+def key_of(algorithm: str, columns: tuple[Any, ...]) -> Key:
+    """A key from the columns `key_id`, `fingerprint` and `json`."""
+    key_id, fingerprint, text = columns
+    return Key(algorithm, key_id, text.encode(), base64.b64decode(fingerprint))
