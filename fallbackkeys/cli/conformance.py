@@ -110,7 +110,7 @@ class _Bar:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._current: TaskID | None = None
+        self._current: TaskID = self._bar.add_task("", visible=False)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -125,8 +125,7 @@ class _Bar:
 
     def advance(self) -> None:
         """See `examination.Progress.advance`."""
-        if self._current is not None:
-            self._bar.advance(self._current)
+        self._bar.advance(self._current)
 
 
 def _show(examination: Examination) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from fallbackkeys.cli import conformance as command
 from fallbackkeys.testing.adapter import ReferenceAdapter
+from fallbackkeys.testing.report import Verdict
 from tests.cli.running import run, start, write
 from tests.testing.broken import FailsOnNonAscii, KeepsTheLastOfTwoFallbackKeys
 from tests.testing.http.homeserver import (
@@ -23,7 +24,7 @@ from tests.testing.http.homeserver import (
     serve,
     unused_port,
 )
-from tests.testing.runs import few
+from tests.testing.runs import HOSTILE, few, finding, run_with
 
 GOOD = {
     "format": 1,
@@ -180,6 +181,17 @@ def test_a_file_that_cannot_be_written_is_said_before_the_server_is_asked(
 def test_a_budget_that_ends_is_told(server: Homeserver) -> None:
     result = run("conformance", server.url, "--budget", "0")
     assert "vectors: out of time, before " in result.stdout
+
+
+def test_what_a_server_sent_is_shown_and_not_obeyed(
+    server: Homeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = run_with(finding(verdict=Verdict.BROKEN, text=HOSTILE))
+    monkeypatch.setattr(command, "examine_server", lambda _, **__: done)
+    result = run("conformance", server.url)
+    assert result.exit_code == 1
+    assert "\x1b" not in result.stdout
+    assert result.stdout.count("<script>") > 2
 
 
 def test_an_interrupted_run_is_no_verdict(server: Homeserver, monkeypatch: pytest.MonkeyPatch) -> None:

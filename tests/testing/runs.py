@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from fallbackkeys.errors import JSON
-from fallbackkeys.testing import examination
+from fallbackkeys.testing import examination, parallel
 from fallbackkeys.testing.checks import TOPICS
 from fallbackkeys.testing.examination import Examination
 from fallbackkeys.testing.examine import examine
@@ -38,6 +38,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make runs short."""
     monkeypatch.setattr(examination, "all_vectors", lambda: FEW_VECTORS)
     monkeypatch.setattr(examination, "examine", functools.partial(examine, topics=FEW_TOPICS))
+    monkeypatch.setattr(parallel, "ROUNDS", 1)
 
 
 def finding(*, verdict: Verdict, text: str = "One", history: str = "") -> Finding:

@@ -14,7 +14,11 @@ from fallbackkeys.traces import replay
 from fallbackkeys.traces.model import Trace
 from fallbackkeys.traces.patterns import Difference
 from fallbackkeys.wire import Response
-from tests.testing.broken import KeepsTheLastOfTwoFallbackKeys
+from tests.testing.broken import (
+    ForgetsIssuedKeys,
+    KeepsFallbackKeysOfRemovedDevices,
+    KeepsTheLastOfTwoFallbackKeys,
+)
 
 VECTORS = {trace.id: trace for trace in all_vectors()}
 
@@ -72,6 +76,20 @@ def test_a_failing_vector_is_cut_down_to_what_shows_it() -> None:
     assert not replay(finding.trace).failing
     # What else the failing vector cites is not tried by it.
     assert set(result.requirements) == set(VECTORS["fallback-only-upload"].requirements)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "name", "steps"),
+    [
+        # Neither what the reference needs for the last answer nor what the server needs to fail is left out.
+        (ForgetsIssuedKeys, "issued-key-uploaded-again", ["upload", "claim", "upload"]),
+        (KeepsFallbackKeysOfRemovedDevices, "removed-device-looks-new", ["upload", "removal", "sync"]),
+    ],
+)
+def test_the_steps_that_are_needed_stay(adapter: type[ReferenceAdapter], name: str, steps: list[str]) -> None:
+    (found,) = check(adapter(), name).findings
+    assert [str(step).partition(" ")[0] for step in found.trace.steps] == steps
+    assert not replay(found.trace).failing
 
 
 def test_a_failure_of_the_server_is_broken_whatever_the_level() -> None:
