@@ -36,7 +36,7 @@ from fallbackkeys.transitions import claim, claimable, sync
 from fallbackkeys.wire import Response, decode, encode
 
 REFUSED = 400
-MOST_STATES = 200
+MOST_STATES = 50
 """States kept at once; more are possible only in sequences that no shrunk trace has."""
 
 
@@ -113,11 +113,15 @@ class Judge:
             response: the answer; without it, every possible answer is followed.
         """
         after: list[KeyStore] = []
-        for store in self.states:
-            after += [one for one in self._after(store, step, response) if one not in after]
+        followed = (one for store in self.states for one in self._after(store, step, response))
+        for one in followed:
+            if one not in after:
+                after.append(one)
+            if len(after) == MOST_STATES:
+                break
         if not after:  # an answer whose keys are not judged, and are none that could have been given
             return self.follow(step)
-        self.states = after[:MOST_STATES]
+        self.states = after
         return None
 
     def _after(self, store: KeyStore, step: Step, response: Response | None) -> Iterable[KeyStore]:

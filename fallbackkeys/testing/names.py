@@ -150,7 +150,10 @@ class Naming:
     def _counts(self, counts: JSON) -> JSON:
         if not isinstance(counts, dict):
             return counts
-        return {self._plain(name): count for name, count in counts.items() if not self._is_left(name)}
+        # A count that is shown even at zero may come beside that of the algorithm in its other name.
+        own = {name: count for name, count in counts.items() if self.suffix and name.endswith(self.suffix)}
+        others = {name: count for name, count in counts.items() if not self._is_left(name)}
+        return {self._plain(name): count for name, count in (*others.items(), *own.items())}
 
     def _types(self, types: JSON) -> JSON:
         if not isinstance(types, list):

@@ -41,6 +41,7 @@ class Lodging:
     """What tells the algorithms of this run from those of others, where devices outlive a run."""
     _rooms: dict[Device, Device] = attrs.field(factory=dict)
     _floors: dict[str, int] = attrs.field(factory=dict)
+    _wishes: dict[Device, str] = attrs.field(factory=dict)
     _algorithms: dict[Device, set[str]] = attrs.field(factory=dict)
     _numbers: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
     _examples: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
@@ -70,18 +71,24 @@ class Lodging:
         if device not in self._rooms:
             if device.user_id not in self._floors:
                 self._floors[device.user_id] = next(self._numbers)
-            name = f"K{self._floors[device.user_id]}{device.device_id}"
-            self._rooms[device] = self.make(device, name)
+            real = self._make(device, f"K{self._floors[device.user_id]}{device.device_id}")
+            self._rooms[device] = real
         return self._rooms[device]
 
-    def make(self, device: Device, name: str) -> Device:
+    def again(self, device: Device, removed: Device) -> Device:
+        """Make a device that was removed once more, under the id it had."""
+        return self._make(device, self._wishes[removed])
+
+    def _make(self, device: Device, name: str) -> Device:
         """A new device for the user of `device`."""
         localpart = device.user_id[1:].partition(":")[0]
         if not _LOCALPART.fullmatch(localpart):
             raise NotSupported(what=f"register the user {device.user_id!r}")
         if not device.device_id.isprintable():
             raise NotSupported(what=f"choose the device id {device.device_id!r}")
-        return self.adapter.new_device(user=localpart, device=name)
+        real = self.adapter.new_device(user=localpart, device=name)
+        self._wishes[real] = name
+        return real
 
     def enter(self, device: Device, body: JSON) -> None:
         """Count the algorithms that an upload may have brought to a device."""
@@ -163,8 +170,7 @@ class Stage:
         """The server's device for a trace's, made if there is none or it was removed."""
         if device in self._removed:
             removed = self._removed.pop(device)
-            real = self._lodging.make(device, removed.device_id)
-            self._names.lodge(device, real)
+            self._names.lodge(device, self._lodging.again(device, removed))
         elif device not in self._names.devices:
             self._names.lodge(device, self._lodging.room(device))
         return self._names.devices[device]
