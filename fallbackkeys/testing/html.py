@@ -13,6 +13,7 @@ from fallbackkeys.errors import JSON
 from fallbackkeys.testing.documents import untested_reasons
 from fallbackkeys.testing.examination import Examination, Outcome
 from fallbackkeys.testing.report import Finding, Verdict
+from fallbackkeys.testing.vectors import CHECK as VECTORS
 from fallbackkeys.traces.model import ClaimStep, FederationClaimStep, Step, SyncStep, UploadStep
 
 _TEMPLATE = "report.html.jinja"
@@ -63,13 +64,17 @@ def report_page(examination: Examination) -> bytes:
 
 
 def _groups(rows: list[_Row]) -> list[tuple[_Row, list[Finding]]]:
-    """The requirements with the findings that name them first, the worst first."""
+    """The requirements with the findings that name them first: the worst come first, then generated ones."""
     order = tuple(Verdict)
+
+    def rank(finding: Finding) -> tuple[int, bool]:
+        return order.index(finding.verdict), finding.id.startswith(f"{VECTORS}/")
+
     found = [
         (row, [one for one in row.findings if one.requirements[0] == row.requirement.id]) for row in rows
     ]
-    groups = [(row, sorted(ones, key=lambda one: order.index(one.verdict))) for row, ones in found if ones]
-    return sorted(groups, key=lambda group: order.index(group[1][0].verdict))
+    groups = [(row, sorted(ones, key=rank)) for row, ones in found if ones]
+    return sorted(groups, key=lambda group: rank(group[1][0])[0])
 
 
 def _template() -> jinja2.Template:

@@ -55,7 +55,7 @@ class Connection:
 
     def __init__(self, url: str, limits: Limits) -> None:
         """Raise `Unusable` unless the URL is one; nothing is asked yet."""
-        self.url = url.rstrip("/")
+        self.url: str = url.rstrip("/")
         self._limits = limits
         try:
             parsed = httpx.URL(self.url)
