@@ -8,9 +8,9 @@ the time-out. In the second the run is over, `ServerLost`.
 
 import json
 import math
-from time import sleep
+from time import monotonic, sleep
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import attrs
 import httpx
@@ -25,6 +25,9 @@ BAD_GATEWAY, GATEWAY_TIMEOUT = 502, 504
 
 _TOO_MANY = 429
 _OK = 200
+_LARGEST = 64 << 20
+"""Bytes of an answer: far more than one for 10,000 devices has."""
+
 _SHOWN = 80
 """Characters of an answer that is no JSON that a message shows."""
 
@@ -48,6 +51,23 @@ class Limits:
     """For an answer; longer than the ten seconds that servers give each other in a claim."""
     rate: float = 60.0
     """In one request, for all its answers of 429 (Too Many Requests) together."""
+
+
+@attrs.frozen(kw_only=True)
+class _Answer:
+    """What came over HTTP."""
+
+    status: int
+    retry_after: str
+    data: bytes
+
+    @property
+    def body(self) -> JSON:
+        """The JSON, or None if it is none."""
+        try:
+            return cast("JSON", json.loads(self.data))
+        except (ValueError, RecursionError):
+            return None
 
 
 class Connection:
@@ -111,9 +131,9 @@ class Connection:
         waited = 0.0
         while True:
             answer = self._ask(method, path, token, body, query)
-            if not isinstance(answer, httpx.Response):
+            if isinstance(answer, Response):
                 return answer
-            if answer.status_code != _TOO_MANY:
+            if answer.status != _TOO_MANY:
                 return self._response(method, path, answer)
             pause = _retry_after(answer)
             waited += pause
@@ -126,28 +146,43 @@ class Connection:
 
     def _ask(
         self, method: str, path: str, token: str | None, body: JSON, query: dict[str, str] | None
-    ) -> httpx.Response | Response:
+    ) -> _Answer | Response:
         headers = {"Content-Type": "application/json"} if method != "GET" else {}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         content = None if method == "GET" else json.dumps(body).encode()
         try:
-            return self._client.request(method, path, headers=headers, content=content, params=query)
+            return self._exchange(method, path, headers=headers, content=content, params=query)
         except httpx.TimeoutException:
             status, what = GATEWAY_TIMEOUT, f"no answer within {self._limits.answer:g} s"
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             status, what = BAD_GATEWAY, f"no whole answer: {_told(error)}"
         self._must_live(f"{method} {path}: {what}")
         return Response(status=status, body={"error": what})
 
-    def _response(self, method: str, path: str, answer: httpx.Response) -> Response:
-        body = _parsed(answer)
+    def _exchange(self, method: str, path: str, **sent: Any) -> _Answer:  # noqa: ANN401 - httpx's own
+        """One request, and its answer as a whole within the time: one that drips for ever is none."""
+        end = monotonic() + self._limits.answer
+        with self._client.stream(method, path, **sent) as answer:
+            data = bytearray()
+            for part in answer.iter_bytes():
+                data += part
+                if monotonic() > end or len(data) > _LARGEST:
+                    raise httpx.ReadTimeout("the answer does not end")
+            return _Answer(
+                status=answer.status_code,
+                retry_after=answer.headers.get("Retry-After", ""),
+                data=bytes(data),
+            )
+
+    def _response(self, method: str, path: str, answer: _Answer) -> Response:
+        body = answer.body
         if isinstance(body, dict):
-            return Response(status=answer.status_code, body=body)
-        what = f"{answer.status_code} with {_shown(answer)}"
+            return Response(status=answer.status, body=body)
+        what = f"{answer.status} with {_shown(answer)}"
         self._must_live(f"{method} {path}: {what}")
         # A success that cannot be read is none: clients fail with it.
-        status = answer.status_code if answer.status_code >= 400 else BAD_GATEWAY  # noqa: PLR2004 - HTTP's
+        status = answer.status if answer.status >= 400 else BAD_GATEWAY  # noqa: PLR2004 - HTTP's
         return Response(status=status, body={"error": what})
 
     def _must_live(self, happened: str) -> None:
@@ -159,26 +194,22 @@ class Connection:
         """What is wrong with the server as a whole, if anything is."""
         asked = f"{self.url}{VERSIONS}"
         try:
-            answer = self._client.get(VERSIONS)
+            answer = self._exchange("GET", VERSIONS)
         except httpx.TimeoutException:
             return f"{asked} gave no answer within {self._limits.answer:g} s"
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return f"{asked} gave no whole answer: {_told(error)}"
-        body = _parsed(answer)
-        if (
-            answer.status_code != _OK
-            or not isinstance(body, dict)
-            or not isinstance(body.get("versions"), list)
-        ):
-            return f"{asked} answered {answer.status_code} with {_shown(answer)}: no Matrix server"
+        body = answer.body
+        if answer.status != _OK or not isinstance(body, dict) or not isinstance(body.get("versions"), list):
+            return f"{asked} answered {answer.status} with {_shown(answer)}: no Matrix server"
         return None
 
 
-def _retry_after(answer: httpx.Response) -> float:
+def _retry_after(answer: _Answer) -> float:
     """How many seconds the server asks to wait, by Matrix 1.10 in a header and before that in the body."""
-    body = _parsed(answer)
+    body = answer.body
     stated = body.get("retry_after_ms") if isinstance(body, dict) else None
-    header = answer.headers.get("Retry-After", "")
+    header = answer.retry_after
     if header.isascii() and header.isdigit():
         return float(header[:9])
     if isinstance(stated, int | float) and math.isfinite(stated):
@@ -186,17 +217,10 @@ def _retry_after(answer: httpx.Response) -> float:
     return 1.0
 
 
-def _parsed(answer: httpx.Response) -> JSON:
-    try:
-        return cast("JSON", answer.json())
-    except (ValueError, RecursionError):
-        return None
-
-
-def _shown(answer: httpx.Response) -> str:
-    text = " ".join(answer.text.split())
+def _shown(answer: _Answer) -> str:
+    text = " ".join(answer.data.decode(errors="replace").split())
     return f"the body {quote(text[:_SHOWN])}" if text else "an empty body"
 
 
-def _told(error: httpx.TransportError) -> str:
+def _told(error: httpx.RequestError) -> str:
     return str(error) or type(error).__name__

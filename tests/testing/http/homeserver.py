@@ -48,6 +48,8 @@ class Fault:
     """Announce the answer, and close the connection in its midst."""
     hang: bool = False
     """Answer nothing."""
+    drip: bool = False
+    """Answer a byte at a time, for ever."""
     times: int | None = None
     """So often; None for ever."""
 
@@ -196,6 +198,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.command, url.path, query=parse_qs(url.query), token=token, data=data
             )
             self._write(answer.status, json.dumps(answer.body).encode())
+        elif fault.drip:
+            self._write(200, b" ", announced=2000)
+            while not homeserver.released.wait(0.05):
+                self.wfile.write(b" ")
         elif fault.hang:
             homeserver.released.wait(30)
             self.close_connection = True

@@ -24,6 +24,8 @@ HTML = b"<html>It works!\n\n  Apache</html>"
         (Fault(body=b" "), "an empty body: no Matrix server"),
         (Fault(body=b'{"versions": ["v', half=True), "gave no whole answer: peer closed connection"),
         (Fault(hang=True), "gave no answer within 0.3 s"),
+        (Fault(drip=True), "gave no answer within 0.3 s"),
+        (Fault(body=b"no gzip", headers=(("Content-Encoding", "gzip"),)), "gave no whole answer"),
     ],
 )
 def test_what_is_no_matrix_server_is_said_at_once(fault: Fault, told: str) -> None:
