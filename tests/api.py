@@ -19,6 +19,13 @@ PUBLIC = (
     "fallbackkeys.client",
     "fallbackkeys.client.errors",
     "fallbackkeys.traces",
+    "fallbackkeys.testing",
+    "fallbackkeys.testing.strategies",
+    "fallbackkeys.testing.examination",
+    "fallbackkeys.testing.vectors",
+    "fallbackkeys.testing.documents",
+    "fallbackkeys.testing.html",
+    "fallbackkeys.testing.http",
 )
 """The modules whose names are public: those in `__all__`, else those without an underscore."""
 

@@ -1,4 +1,4 @@
-"""The command line: `fallbackkeys replay`, `demo` and `requirements`. Needs the extra `cli`.
+"""The command line: `fallbackkeys replay`, `conformance`, `demo` and `requirements`. Needs the extra `cli`.
 
 Thin on purpose: each command calls one public function of a lower room and shows what it returned.
 """

@@ -6,21 +6,51 @@ import sys
 
 import click
 
+from fallbackkeys.cli.access import missing
 from fallbackkeys.cli.demo import demo
 from fallbackkeys.cli.replay import replay
 from fallbackkeys.cli.requirements import requirements
 from fallbackkeys.cli.screen import Failure
 from fallbackkeys.errors import FallbackKeysError
 
+_CONFORMANCE = "conformance"
+
 
 class _Commands(click.Group):
-    """A group whose commands end with one line and status 2 when the installation is incomplete."""
+    """A group whose commands end with one line and status 2 when they cannot do what they were asked for.
+
+    The one command that needs the extra `testing` is imported when it is named.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), _CONFORMANCE])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name != _CONFORMANCE:
+            return super().get_command(context, name)
+        try:
+            from fallbackkeys.cli.conformance import conformance  # noqa: PLC0415 - of the extra
+        except ModuleNotFoundError as error:
+            failure = missing(error)
+        else:
+            return conformance
+
+        @click.command(name, context_settings={"ignore_unknown_options": True}, add_help_option=False)
+        @click.argument("arguments", nargs=-1)
+        def uninstalled(arguments: tuple[str, ...]) -> None:
+            """Hold a live server against the reference; needs the extra `testing`."""
+            del arguments
+            raise failure
+
+        return uninstalled
 
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
         except FallbackKeysError as error:
             raise Failure(str(error)) from error
+        except KeyboardInterrupt as error:  # 1, click's own status, would be taken for a verdict
+            raise Failure("interrupted") from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

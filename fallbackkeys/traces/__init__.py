@@ -21,6 +21,7 @@ from fallbackkeys.traces.model import (
 from fallbackkeys.traces.patterns import Difference, compare_answer
 from fallbackkeys.traces.replay import Replayed, ReplayedStep, replay
 from fallbackkeys.traces.server import ReferenceServer, Server
+from fallbackkeys.traces.writer import write_trace
 
 __all__ = [
     "ClaimStep",
@@ -44,4 +45,5 @@ __all__ = [
     "read_traces",
     "replay",
     "vectors",
+    "write_trace",
 ]

@@ -57,7 +57,7 @@ def replay(trace: Trace, policy: Policy = WIRE, server: Server | None = None) ->
     steps: list[ReplayedStep] = []
     for number, step in enumerate(trace.steps, 1):
         before = views(server, devices, spoken)
-        response = _play(server, step)
+        response = play(server, step)
         differences = list(compare_answer(step.expect, response, sync=isinstance(step, SyncStep)))
         differences += ledger.enter(number, step, response)
         if response.status >= REFUSED:
@@ -71,7 +71,8 @@ def replay(trace: Trace, policy: Policy = WIRE, server: Server | None = None) ->
     return Replayed(trace=trace, steps=tuple(steps))
 
 
-def _play(server: Server, step: Step) -> Response:
+def play(server: Server, step: Step) -> Response:
+    """Do one step on a server; its expectation is not looked at."""
     match step:
         case UploadStep():
             return server.upload(user=step.user, device=step.device, body=step.body, dialects=step.dialects)

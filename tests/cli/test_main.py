@@ -29,7 +29,7 @@ def test_the_installed_command_is_the_same() -> None:
 
 def test_without_arguments_the_commands_are_listed() -> None:
     text = start("--help").stdout.decode()
-    for name in ("replay", "demo", "requirements"):
+    for name in ("conformance", "replay", "demo", "requirements"):
         assert f"\n  {name} " in text
     assert text.startswith("Usage: fallbackkeys [OPTIONS] COMMAND")
 

@@ -1,0 +1,178 @@
+"""`fallbackkeys conformance`: hold a live server against the reference. Needs the extra `testing`."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fallbackkeys.cli.access import Accounts, access_options, connected
+from fallbackkeys.cli.screen import Failure, Screen
+from fallbackkeys.testing.documents import report_document, save_traces, untested_reasons
+from fallbackkeys.testing.examination import Examination, Outcome, examine_server
+from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort
+from fallbackkeys.testing.html import HEADLINES, report_page
+from fallbackkeys.testing.report import Ended, Finding, Verdict
+
+_STYLES = {
+    Verdict.BROKEN: "bold red",
+    Verdict.DIFFERS: "yellow",
+    Verdict.KEPT: "green",
+    Verdict.NOT_TESTED: "dim",
+}
+
+_FILE = click.File("wb", lazy=False)
+"""Opened at once: a run of minutes is not to end with a report that cannot be written."""
+
+
+@click.command()
+@click.argument("url")
+@click.option("--json", "json_file", metavar="FILE", type=_FILE, help="Write the report as JSON.")
+@click.option("--html", "html_file", metavar="FILE", type=_FILE, help="Write the report as one HTML page.")
+@click.option(
+    "--traces",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the smallest trace of each finding, for `fallbackkeys replay`.",
+)
+@click.option("--strict", is_flag=True, help="Count a different choice as broken.")
+@click.option(
+    "--budget",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=DEFAULT_EFFORT.seconds,
+    show_default=True,
+    help="Begin nothing further after this time.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=DEFAULT_EFFORT.seed,
+    show_default=True,
+    help="Of what is generated.",
+)
+@access_options
+@click.pass_context
+def conformance(
+    context: click.Context,
+    url: str,
+    *,
+    json_file: BinaryIO | None,
+    html_file: BinaryIO | None,
+    folder: Path | None,
+    strict: bool,
+    budget: float,
+    seed: int,
+    accounts: Accounts,
+) -> None:
+    """Hold the homeserver at URL against the reference.
+
+    URL is that of its client-server API, such as http://localhost:8008. Users are registered on it and keys
+    uploaded: use a server for tests, with its rate limits raised.
+
+    Exit status: 0 if every requirement that was tried is kept, or differs by choice; 1 if one is broken (with
+    --strict, or differs); 2 if the server could not be tested, or not to the end.
+    """
+    with connected(url, accounts) as adapter, _Bar() as bar:
+        examination = examine_server(
+            adapter, server=url, effort=Effort(seconds=budget, seed=seed), progress=bar
+        )
+    _show(examination)
+    if json_file is not None:
+        json_file.write(json.dumps(report_document(examination), indent=1).encode("ascii"))
+    if html_file is not None:
+        html_file.write(report_page(examination))
+    if folder is not None:
+        save_traces(examination, folder)
+    if examination.outcome is Outcome.LOST:
+        raise Failure(_lost(examination))
+    failing = {Outcome.BROKEN, Outcome.DIFFERS} if strict else {Outcome.BROKEN}
+    context.exit(1 if examination.outcome in failing else 0)
+
+
+class _Bar:
+    """Shows how far a run is on standard error, if that is a terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._current: TaskID = self._bar.add_task("", visible=False)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._bar.stop()
+
+    def begin(self, check: str, total: int) -> None:
+        """See `examination.Progress.begin`."""
+        self._current = self._bar.add_task(check, total=total)
+
+    def advance(self) -> None:
+        """See `examination.Progress.advance`."""
+        self._bar.advance(self._current)
+
+
+def _show(examination: Examination) -> None:
+    screen = Screen()
+    report = examination.report
+    reasons = untested_reasons(examination)
+    for finding in sorted(report.findings, key=lambda one: tuple(Verdict).index(one.verdict)):
+        _show_finding(screen, finding)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("id", no_wrap=True)
+    table.add_column("level")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("text", overflow="fold")
+    counted: Counter[Verdict] = Counter()
+    for requirement, verdict in report.verdicts():
+        counted[verdict] += 1
+        reason = next(iter(reasons.get(requirement.id, ())), "") if verdict is Verdict.NOT_TESTED else ""
+        table.add_row(
+            screen.text(requirement.id, "bold"),
+            screen.text(requirement.level),
+            screen.text(verdict.value, _STYLES[verdict]),
+            screen.text(f"{requirement.text} ({reason})" if reason else requirement.text),
+        )
+    screen.show(table)
+    for result in report.results:
+        if result.ended is not Ended.COMPLETE:
+            screen.line(f"{result.check}: {result.ended.value}, {result.reason}")
+    counts = ", ".join(f"{counted[verdict]} {verdict.value}" for verdict in Verdict)
+    screen.line((HEADLINES[examination.outcome], "bold"), f": {counts} ({examination.seconds:.0f} s)")
+
+
+def _show_finding(screen: Screen, finding: Finding) -> None:
+    style = _STYLES[finding.verdict]
+    screen.line((f"{finding.verdict.value}: ", style), (finding.title, "bold"))
+    screen.line(f"    {finding.id}, {', '.join(finding.requirements)}")
+    screen.line(
+        f"    step {finding.step} of {len(finding.trace.steps)}, {finding.trace.steps[finding.step - 1]}"
+    )
+    for one in finding.differences[:1]:
+        screen.line("      ", (one.path, style))
+        screen.line("        expected ", one.expected)
+        screen.line("        answered ", one.actual)
+    if finding.note:
+        screen.line("      ", finding.note)
+    screen.line()
+
+
+def _lost(examination: Examination) -> str:
+    reasons = (one.reason for one in examination.report.results if one.ended is Ended.SERVER_LOST)
+    return f"the server was lost: {next(reasons)}"

@@ -1,0 +1,110 @@
+"""A whole run: the vectors, then every check that generates its own examples, one report.
+
+    with connect("http://localhost:8008") as adapter:
+        examination = examine_server(adapter, server="http://localhost:8008")
+    print(examination.outcome)
+
+The run ends by itself when the time is over or the server is lost; the report has what was found until then.
+"""
+
+import enum
+import secrets
+from time import monotonic
+from typing import Protocol
+
+import attrs
+
+from fallbackkeys.testing.adapter import Adapter
+from fallbackkeys.testing.checks import TOPICS
+from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort, examine
+from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
+from fallbackkeys.testing.vectors import CHECK, all_vectors, check_vectors, settle
+
+
+class Outcome(enum.StrEnum):
+    """What a run says of a server, worst first."""
+
+    LOST = "lost"
+    """The server stopped answering; what is not in the report is not known."""
+    BROKEN = "broken"
+    DIFFERS = "differs"
+    KEPT = "kept"
+
+
+class Progress(Protocol):
+    """Told how far a run is."""
+
+    def begin(self, check: str, total: int) -> None:
+        """A check begins that has so many parts."""
+
+    def advance(self) -> None:
+        """One part is done."""
+
+
+class _Silent:
+    """Tells nobody."""
+
+    def begin(self, check: str, total: int) -> None:
+        """See `Progress.begin`."""
+
+    def advance(self) -> None:
+        """See `Progress.advance`."""
+
+
+SILENT: Progress = _Silent()
+
+
+@attrs.frozen(kw_only=True)
+class Examination:
+    """A run and what came of it."""
+
+    server: str
+    """What was tested, for a reader."""
+    seed: int
+    """Of what was generated."""
+    seconds: float
+    """How long it took."""
+    report: Report
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst that was found."""
+        if any(result.ended is Ended.SERVER_LOST for result in self.report.results):
+            return Outcome.LOST
+        found = {finding.verdict for finding in self.report.findings}
+        if Verdict.BROKEN in found:
+            return Outcome.BROKEN
+        return Outcome.DIFFERS if found else Outcome.KEPT
+
+
+def examine_server(
+    adapter: Adapter,
+    *,
+    server: str,
+    effort: Effort = DEFAULT_EFFORT,
+    progress: Progress = SILENT,
+) -> Examination:
+    """Hold a server against the vectors and against everything that is generated.
+
+    Args:
+        adapter: the server under test.
+        server: what to call it in the report.
+        effort: how hard to look; its budget is for all of it.
+        progress: is told how far the run is.
+    """
+    start = monotonic()
+    tag = secrets.token_hex(2)
+    traces = all_vectors()
+    progress.begin(CHECK, len(traces))
+    vectors = check_vectors(
+        adapter, traces, seconds=effort.seconds, tag=f"{tag}v", on_played=progress.advance
+    )
+    generated: list[CheckResult] = []
+    if vectors.ended is not Ended.SERVER_LOST:
+        progress.begin("generated", len(TOPICS) + 1)
+        left = attrs.evolve(effort, seconds=start + effort.seconds - monotonic())
+        for result in examine(adapter, effort=left, tag=f"{tag}g"):
+            generated.append(result)
+            progress.advance()
+    report = Report(results=(settle(vectors, generated), *generated))
+    return Examination(server=server, seed=effort.seed, seconds=monotonic() - start, report=report)

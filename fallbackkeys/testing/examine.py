@@ -1,0 +1,94 @@
+"""The examination of a server: every topic in turn, then parallel claims, within a budget.
+
+    for result in examine(adapter):
+        print(result.check, result.ended, *result.findings)
+
+`assertions` does the same for the topics of one kind and raises what was found, for use in any test runner.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from fallbackkeys.testing.adapter import Adapter
+from fallbackkeys.testing.checks import TOPICS
+from fallbackkeys.testing.parallel import NEEDED, examine_parallel
+from fallbackkeys.testing.report import CheckResult, Ended
+from fallbackkeys.testing.search import Search, untried
+from fallbackkeys.testing.stage import Lodging
+from fallbackkeys.testing.topics import Topic
+
+
+@attrs.frozen(kw_only=True)
+class Effort:
+    """How hard to look."""
+
+    examples: int = 25
+    """Sequences generated for each topic, at most."""
+    seconds: float = 240.0
+    """The budget for everything, spread over the topics that are left."""
+    seed: int = 0
+    """With the same seed, and a budget that is not used up, the same examples are played."""
+
+
+DEFAULT_EFFORT = Effort()
+"""Enough to find every defect in `specs/divergences.md` that a sequence of requests can show."""
+
+
+def examine(
+    adapter: Adapter,
+    *,
+    topics: Sequence[Topic] = TOPICS,
+    effort: Effort = DEFAULT_EFFORT,
+    tag: str = "",
+) -> Iterator[CheckResult]:
+    """Examine a server, topic by topic, and at last by parallel claims.
+
+    A topic ends with its first finding, and topics that need it are passed over: each defect is found once,
+    and none hides another.
+
+    Args:
+        adapter: the server under test.
+        topics: what to look for; one that needs another comes after it.
+        effort: how hard to look.
+        tag: of the run, see `Lodging`.
+
+    Yields:
+        The result of each topic as it ends. After `Ended.SERVER_LOST` there are no more.
+    """
+    lodging = Lodging(adapter, tag)
+    end = time.monotonic() + effort.seconds
+    goes_on = True
+    for result in examine_topics(lodging, topics, effort):
+        goes_on &= result.ended is not Ended.SERVER_LOST and not (result.check == NEEDED and result.findings)
+        yield result
+    if goes_on:
+        yield examine_parallel(lodging, deadline=end, seed=effort.seed)
+
+
+def examine_topics(lodging: Lodging, topics: Sequence[Topic], effort: Effort) -> Iterator[CheckResult]:
+    """The sequential part of an examination; see `examine`."""
+    failed: set[str] = set()
+    end = time.monotonic() + effort.seconds
+    for index, topic in enumerate(topics):
+        # A share is left over for what comes after the topics.
+        share = max(0.0, end - time.monotonic()) / (len(topics) + 1 - index)
+        result = _examine_topic(lodging, topic, failed, effort, time.monotonic() + share)
+        if result.findings or result.ended is Ended.NOT_TELLABLE:
+            failed.add(topic.id)
+        yield result
+        if result.ended is Ended.SERVER_LOST:
+            return
+
+
+def _examine_topic(
+    lodging: Lodging, topic: Topic, failed: set[str], effort: Effort, deadline: float
+) -> CheckResult:
+    missing = [one for one in topic.needs if one in failed]
+    if missing:
+        return untried(topic, Ended.NOT_TELLABLE, f"the server fails {', '.join(missing)}")
+    search = Search(
+        lodging=lodging, topic=topic, known=frozenset(failed), examples=effort.examples, deadline=deadline
+    )
+    return search.run(effort.seed)

@@ -1,0 +1,147 @@
+"""How the users of a run come to be: by open registration, by a secret, or given as access tokens."""
+
+import hashlib
+import hmac
+import secrets
+from typing import TypeAlias
+
+import attrs
+
+from fallbackkeys.errors import JSON, quote
+from fallbackkeys.testing.adapter import NotSupported
+from fallbackkeys.testing.http.connection import Connection, Unusable
+from fallbackkeys.wire import Response
+
+_OK, _REFUSED_NAME, _UNAUTHORISED = 200, 400, 401
+_REGISTER = "/_matrix/client/v3/register"
+_SECRET_REGISTER = "/_synapse/admin/v1/register"  # noqa: S105 - a path
+_DUMMY, _TOKEN = "m.login.dummy", "m.login.registration_token"
+
+
+@attrs.frozen(kw_only=True)
+class OpenRegistration:
+    """Anyone may register (CS "Account registration", flow `m.login.dummy`)."""
+
+
+@attrs.frozen(kw_only=True)
+class RegistrationToken:
+    """Who has the token may register (CS "Token-authenticated registration", Matrix 1.2)."""
+
+    token: str = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class SharedSecret:
+    """Who has the secret may register, as in Synapse and Dendrite (`registration_shared_secret`)."""
+
+    secret: str = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class AccessTokens:
+    """No registration: devices that exist already, each by its access token.
+
+    They are used over and over. Tests are kept apart by algorithm names that are fresh each time, so the
+    devices gather algorithms; give devices that serve no other end.
+    """
+
+    tokens: tuple[str, ...] = attrs.field(repr=False)
+
+
+Access: TypeAlias = OpenRegistration | RegistrationToken | SharedSecret | AccessTokens
+"""Any of the above."""
+
+
+def register(
+    connection: Connection,
+    access: OpenRegistration | RegistrationToken | SharedSecret,
+    *,
+    username: str,
+    password: str,
+) -> None:
+    """Register a user, who then logs in.
+
+    Raises:
+        NotSupported: the server takes no such name.
+        Unusable: it registers nobody, or not in this way.
+        ServerLost: no answer.
+    """
+    if isinstance(access, SharedSecret):
+        answer = _by_secret(connection, access.secret, username, password)
+    else:
+        answer = _by_stages(connection, access, username, password)
+    if answer.status == _REFUSED_NAME:
+        raise NotSupported(what=f"register a user {quote(username)}: {told(answer)}")
+    if answer.status != _OK:
+        raise Unusable(
+            reason=f"{connection.url} registers nobody: {told(answer)}. Open registration for tests, or"
+            " give a registration token, a shared secret or access tokens"
+        )
+
+
+def told(answer: Response) -> str:
+    """A refusal in the server's own words."""
+    texts = [str(answer.body[name]) for name in ("errcode", "error") if name in answer.body]
+    return " ".join([str(answer.status), *(ascii(text)[1:-1] for text in texts)])
+
+
+def _by_stages(
+    connection: Connection, access: OpenRegistration | RegistrationToken, username: str, password: str
+) -> Response:
+    """Go through the first flow of which every stage can be passed (CS "User-Interactive Authentication")."""
+    body: dict[str, JSON] = {"username": username, "password": password, "inhibit_login": True}
+    answer = connection.request("POST", _REGISTER, body=body)
+    if answer.status != _UNAUTHORISED:
+        return answer
+    passes: dict[str, dict[str, JSON]] = {_DUMMY: {}}
+    if isinstance(access, RegistrationToken):
+        passes[_TOKEN] = {"token": access.token}
+    session = answer.body.get("session")
+    for stage in _flow(connection, answer, passes):
+        auth: dict[str, JSON] = {"type": stage, "session": session, **passes[stage]}
+        answer = connection.request("POST", _REGISTER, body={**body, "auth": auth})
+    return answer
+
+
+def _flow(connection: Connection, answer: Response, passes: dict[str, dict[str, JSON]]) -> list[str]:
+    offered = answer.body.get("flows")
+    flows = (
+        [flow.get("stages") for flow in offered if isinstance(flow, dict)]
+        if isinstance(offered, list)
+        else []
+    )
+    for stages in flows:
+        if (
+            isinstance(stages, list)
+            and stages
+            and all(isinstance(stage, str) and stage in passes for stage in stages)
+        ):
+            return [str(stage) for stage in stages]
+    wanted = " or ".join(" and ".join(map(str, stages)) for stages in flows if isinstance(stages, list))
+    raise Unusable(
+        reason=f"{connection.url} registers only by {wanted or 'a way that it does not name'}, and we have"
+        f" {' and '.join(passes)}. Give a registration token, a shared secret or access tokens"
+    )
+
+
+def _by_secret(connection: Connection, secret: str, username: str, password: str) -> Response:
+    """Register with a keyed hash over a nonce, as Synapse's admin API describes it."""
+    answer = connection.request("GET", _SECRET_REGISTER)
+    nonce = answer.body.get("nonce")
+    if not isinstance(nonce, str):
+        raise Unusable(reason=f"{connection.url} knows no registration by shared secret: {told(answer)}")
+    parts = [nonce, username, password, "notadmin"]
+    mac = hmac.new(secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
+    body: dict[str, JSON] = {
+        "nonce": nonce,
+        "username": username,
+        "password": password,
+        "admin": False,
+        "mac": mac,
+    }
+    return connection.request("POST", _SECRET_REGISTER, body=body)
+
+
+def new_password() -> str:
+    """A password that nobody is told."""
+    return secrets.token_urlsafe(24)

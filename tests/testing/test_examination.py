@@ -1,0 +1,87 @@
+"""A whole run: its parts, its outcome, how it tells its progress and how it ends early."""
+
+import pytest
+
+from fallbackkeys import Device
+from fallbackkeys.testing.adapter import ReferenceAdapter, ServerLost
+from fallbackkeys.testing.checks import TOPICS
+from fallbackkeys.testing.examination import Examination, Outcome, examine_server
+from fallbackkeys.testing.examine import Effort
+from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
+from tests.testing.broken import FailsOnNonAscii, KeepsTheLastOfTwoFallbackKeys
+from tests.testing.runs import FEW_TOPICS, FEW_VECTORS, few, finding
+
+QUICK = Effort(examples=3, seconds=60)
+
+
+class Told:
+    """A progress that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.parts: list[list[object]] = []
+
+    def begin(self, check: str, total: int) -> None:
+        self.parts.append([check, total, 0])
+
+    def advance(self) -> None:
+        done = self.parts[-1][2]
+        assert isinstance(done, int)
+        self.parts[-1][2] = done + 1
+
+
+def test_the_reference_keeps_what_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch)
+    told = Told()
+    done = examine_server(ReferenceAdapter(), server="reference", effort=QUICK, progress=told)
+    assert (done.outcome, done.server, done.seed) == (Outcome.KEPT, "reference", 0)
+    assert [result.check for result in done.report.results] == [
+        "vectors",
+        *(topic.id for topic in FEW_TOPICS),
+        "parallel.claims",
+    ]
+    # The bar has a part for each topic there is; here only a few are examined.
+    assert told.parts == [
+        ["vectors", len(FEW_VECTORS), len(FEW_VECTORS)],
+        ["generated", len(TOPICS) + 1, len(FEW_TOPICS) + 1],
+    ]
+    verdicts = {requirement.id: verdict for requirement, verdict in done.report.verdicts()}
+    assert verdicts["FK-UPLOAD-04"] is Verdict.KEPT
+    assert verdicts["FK-FED-02"] is Verdict.NOT_TESTED
+
+
+def test_a_different_choice_is_told_from_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch)
+    differs = examine_server(KeepsTheLastOfTwoFallbackKeys(), server="s", effort=QUICK)
+    assert differs.outcome is Outcome.DIFFERS
+    assert {one.id for one in differs.report.findings} == {
+        "fallback.two-at-once",
+        "vectors/two-fallback-keys-of-one-algorithm",
+    }
+    broken = examine_server(FailsOnNonAscii(), server="s", effort=QUICK)
+    assert broken.outcome is Outcome.BROKEN
+
+
+def test_after_the_server_is_lost_nothing_more_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(ReferenceAdapter):
+        def new_device(self, *, user: str, device: str) -> Device:
+            raise ServerLost(reason=f"{user} {device} is gone")
+
+    few(monkeypatch)
+    done = examine_server(Gone(), server="s", effort=QUICK)
+    assert done.outcome is Outcome.LOST
+    assert [(one.check, one.ended, one.reason) for one in done.report.results] == [
+        ("vectors", Ended.SERVER_LOST, done.report.results[0].reason)
+    ]
+
+
+def test_lost_is_worse_than_broken() -> None:
+    found = CheckResult(
+        check="one",
+        examples=1,
+        requirements=(),
+        findings=(finding(verdict=Verdict.BROKEN),),
+        ended=Ended.COMPLETE,
+    )
+    lost = CheckResult(check="two", examples=0, requirements=(), findings=(), ended=Ended.SERVER_LOST)
+    report = Report(results=(found, lost))
+    assert Examination(server="s", seed=0, seconds=0, report=report).outcome is Outcome.LOST
