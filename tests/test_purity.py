@@ -20,7 +20,7 @@ import fallbackkeys.snapshot
 import fallbackkeys.wire
 from fallbackkeys.persistent import Map
 
-ABOVE_THE_CORE = {"__main__", "catalogue", "cli", "signing", "specdata", "traces"}
+ABOVE_THE_CORE = {"__main__", "catalogue", "cli", "signing", "specdata", "testing", "traces"}
 ALLOWED_IMPORTS = {
     "abc", "attrs", "base64", "binascii", "canonicaljson", "collections.abc", "contextlib", "enum",
     "fallbackkeys", "functools", "hashlib", "immutables", "itertools", "json", "operator", "re", "typing",

@@ -9,6 +9,7 @@ the point of many traces.
 
 import json
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import attrs
 
@@ -221,14 +222,11 @@ def _sign(value: dict[str, JSON], device: Device, generation: int) -> None:
         signed = signing.sign({**value, "signatures": {}}, device.user_id, key)
     except (Malformed, TooLarge):
         return
-    made = _member(_member(signed["signatures"], device.user_id), f"ed25519:{device.device_id}")
-    by_entity = value["signatures"]
-    by_key = _member(by_entity, device.user_id)
-    if isinstance(by_entity, dict) and isinstance(by_key, dict):
-        value["signatures"] = {
-            **by_entity,
-            device.user_id: {**by_key, f"ed25519:{device.device_id}": made},
-        }
+    name = f"ed25519:{device.device_id}"
+    made = _member(_member(signed["signatures"], device.user_id), name)
+    by_entity = cast("dict[str, dict[str, JSON]]", value["signatures"])
+    by_key: dict[str, JSON] = {**by_entity[device.user_id], name: made}
+    value["signatures"] = {**by_entity, device.user_id: by_key}
 
 
 def _text(value: JSON) -> str:

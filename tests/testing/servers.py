@@ -11,7 +11,7 @@ from fallbackkeys.testing import Effort, NotSupported, ReferenceAdapter, ServerL
 from fallbackkeys.traces import ReferenceServer
 from fallbackkeys.wire import Response
 
-EFFORT = Effort(examples=6 * settings().max_examples // 100, seconds=600)
+EFFORT = Effort(examples=5 * settings().max_examples // 100, seconds=600)
 """Short in the profile `ci`, longer in proportion in any other; no test depends on the time."""
 
 

@@ -38,8 +38,8 @@ def test_any_key_of_the_oldest_upload_may_be_given() -> None:
     one = judge(one_time(a="1", b="2"), one_time(c="3"))
     pattern = keys(one.expect(CLAIM))
     assert pattern == {ALICE.user_id: {"ALICE": {"$any_of": [{"x:a": "1"}, {"x:b": "2"}]}}}
-    given = {"one_time_keys": {ALICE.user_id: {"ALICE": {"x:b": "2"}}}}
-    one.follow(CLAIM, Response(status=200, body=dict(given)))
+    given: dict[str, Any] = {"one_time_keys": {ALICE.user_id: {"ALICE": {"x:b": "2"}}}}
+    one.follow(CLAIM, Response(status=200, body=given))
     assert keys(one.expect(CLAIM)) == {ALICE.user_id: {"ALICE": {"x:a": "1"}}}
 
 

@@ -50,7 +50,9 @@ def test_a_second_signature_of_one_content_stays_a_second_one() -> None:
     first, second = uploaded(names, key), uploaded(names, anew)
     assert first != second
     assert uploaded(names, key) == first
-    answer = {"one_time_keys": {REAL.user_id: {REAL.device_id: {"signed_curve25519_fk3:AAAAAA": second}}}}
+    answer: dict[str, Any] = {
+        "one_time_keys": {REAL.user_id: {REAL.device_id: {"signed_curve25519_fk3:AAAAAA": second}}}
+    }
     back: Any = names.claim_answer(answer)
     assert back == {"one_time_keys": {ALICE.user_id: {"ALICE": {NAME: anew}}}}
     ed25519 = public_key(signing_key(REAL.device_id, seed_of(REAL)))
@@ -89,7 +91,7 @@ def test_identity_keys_are_renamed_too() -> None:
 
 
 def test_claims_name_what_the_server_knows_and_leave_other_servers_alone() -> None:
-    wanted = {
+    wanted: dict[str, Any] = {
         "@alice:example.org": {"ALICE": "signed_curve25519", "NONE": "x"},
         "@nobody:example.org": {"X": "x"},
         "@alice:elsewhere": {"ALICE": "x"},
@@ -120,7 +122,12 @@ def test_claims_name_what_the_server_knows_and_leave_other_servers_alone() -> No
 
 def test_what_other_examples_left_is_not_shown() -> None:
     names = naming()
-    counts = {"signed_curve25519_fk3": 2, "signed_curve25519_fk2": 9, "signed_curve25519": 0, "": 1}
+    counts: dict[str, Any] = {
+        "signed_curve25519_fk3": 2,
+        "signed_curve25519_fk2": 9,
+        "signed_curve25519": 0,
+        "": 1,
+    }
     synced: Any = names.sync_answer(
         {
             "device_one_time_keys_count": counts,

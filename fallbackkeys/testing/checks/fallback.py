@@ -1,5 +1,7 @@
 """The fallback slot: what fills it, who may have its key, and when it counts as used."""
 
+from typing import cast
+
 from hypothesis import strategies as st
 
 from fallbackkeys.errors import JSON
@@ -30,13 +32,13 @@ def _last_again(_: st.DrawFn, play: Play) -> Step | None:
 
 
 def _slot(play: Play) -> tuple[str, dict[str, JSON]] | None:
-    """Name and object of the last fallback key."""
-    for step in reversed(play.uploads(ALICE)):
-        keys = step.body.get("fallback_keys") if isinstance(step.body, dict) else None
-        for name, key in keys.items() if isinstance(keys, dict) else ():
-            if isinstance(key, dict):
-                return name, key
-    return None
+    """Name and object of the last fallback key; every upload here has one."""
+    uploads = play.uploads(ALICE)
+    if not uploads:
+        return None
+    body = cast("dict[str, dict[str, dict[str, JSON]]]", uploads[-1].body)
+    [(name, key)] = body["fallback_keys"].items()
+    return name, key
 
 
 def _last_signed_anew(_: st.DrawFn, play: Play) -> Step | None:
