@@ -157,7 +157,7 @@ def settle(vectors: CheckResult, generated: Iterable[CheckResult]) -> CheckResul
 
 def _blamed(finding: Finding, known: Container[str]) -> tuple[str, ...]:
     first = finding.differences[0]
-    explained = tuple(one for one in finding.requirements if one in known)
+    explained = tuple(one for one in finding.requirements if one in known and one != ANSWERED)
     if first.path == "status" and first.actual >= str(FAILURE):
         return tuple(dict.fromkeys((*explained, ANSWERED)))
     if first.path.startswith("next sync"):

@@ -142,6 +142,7 @@ def finding(*requirements: str, path: str = "status", actual: str = "200") -> Fi
     [
         (finding("FK-A-01", "FK-A-02"), (), ("FK-A-01",)),
         (finding("FK-A-01", "FK-A-02"), ("FK-A-02", "FK-A-03"), ("FK-A-02",)),
+        (finding("FK-A-01", "FK-FORM-11"), ("FK-A-01", "FK-FORM-11"), ("FK-A-01",)),
         (finding("FK-A-01", actual="500 M_UNKNOWN"), (), ("FK-FORM-11",)),
         (finding("FK-A-01", actual="502"), ("FK-A-01",), ("FK-A-01", "FK-FORM-11")),
         (finding("FK-A-01", path="next sync of x: body"), ("FK-A-01",), ("FK-UPLOAD-17",)),
