@@ -15,7 +15,7 @@ LIST = (
 
 
 def found(*ids: str, steps: int = 1, note: str = "") -> list[dict[str, Any]]:
-    trace = {"steps": [{}] * steps}
+    trace: dict[str, Any] = {"steps": [{}] * steps}
     return [{"id": one, "title": f"about {one}", "trace": trace, "note": note} for one in ids]
 
 
