@@ -75,7 +75,8 @@ def compare(known: tuple[Known, ...], engine: str, findings: Sequence[Mapping[st
             yield f"{one.id} was not found by what is generated"
         for name in generated:
             steps = len(reported[name]["trace"]["steps"])
-            if steps > MOST_STEPS:
+            # How many claims at once it takes to show a race is chance; its note says that it is one.
+            if steps > MOST_STEPS and not reported[name]["note"]:
                 yield f"{name} ({one.id}) takes {steps} steps to show; at most {MOST_STEPS} are allowed"
 
 

@@ -14,8 +14,9 @@ LIST = (
 )
 
 
-def found(*ids: str, steps: int = 1) -> list[dict[str, Any]]:
-    return [{"id": one, "title": f"about {one}", "trace": {"steps": [{}] * steps}} for one in ids]
+def found(*ids: str, steps: int = 1, note: str = "") -> list[dict[str, Any]]:
+    trace: dict[str, Any] = {"steps": [{}] * steps}
+    return [{"id": one, "title": f"about {one}", "trace": trace, "note": note} for one in ids]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,7 @@ def found(*ids: str, steps: int = 1) -> list[dict[str, Any]]:
             found("topic", "vectors/a", steps=7),
             ["topic (S1) takes 7 steps to show; at most 6 are allowed"],
         ),
+        ("sqlite", found("topic", "vectors/a", steps=9, note="A race"), []),
         (
             "postgresql",
             found("topic", "vectors/a"),
