@@ -7,8 +7,9 @@ return None where it is nonsense, and `step` then reports it and changes nothing
 import enum
 from collections.abc import Iterable
 
+from fallbackkeys.canonical import MAX_INTEGER
 from fallbackkeys.client.errors import UnknownAlgorithm, UnknownRequest, WrongInput
-from fallbackkeys.client.inputs import Conflict, Generated, Missing, PreKey, Sync
+from fallbackkeys.client.inputs import Conflict, Failure, Generated, Missing, PreKey, Restored, Sync
 from fallbackkeys.client.names import NO_IDS, Ids
 from fallbackkeys.client.outputs import Output, Report, Topic
 from fallbackkeys.client.state import ClientState, KeySet, Kind, Request, Stage
@@ -20,14 +21,28 @@ from fallbackkeys.persistent import Map
 
 
 def reading(now: object) -> None:
-    """Refuse a reading of the clock that is no integer."""
-    if type(now) is not int:
-        raise _wrong("now", "must be an integer", now)
+    """Refuse a reading of the clock that is no integer, or none that a snapshot can hold."""
+    if type(now) is not int or abs(now) > MAX_INTEGER:
+        raise _wrong("now", f"must be an integer within {MAX_INTEGER}", now)
 
 
 def no_input(given: object) -> WrongInput:
     """The error for a value that is no input at all."""
     return _wrong("the input", "must be one of fallbackkeys.client's", given)
+
+
+def unpublished(given: Restored) -> tuple[Generated, ...]:
+    """The keys that the library lists as unpublished; refuse anything else in their place."""
+    keys: object = given.unpublished
+    if not isinstance(keys, tuple) or not all(isinstance(made, Generated) for made in keys):
+        raise _wrong("Restored.unpublished", "must be a tuple of Generated", keys)
+    return keys
+
+
+def failure(value: object) -> None:
+    """Refuse what is no failure, whatever became of the upload."""
+    if not isinstance(value, Failure):
+        raise _wrong("UploadFailed.failure", "must be one of fallbackkeys.client's", value)
 
 
 def generation(number: object, state: ClientState) -> None:
@@ -119,7 +134,10 @@ def counts(value: object) -> dict[str, int] | None:
     if not isinstance(value, dict | Map):
         return None
     found = dict(value.items())
-    fine = all(isinstance(name, str) and type(count) is int and count >= 0 for name, count in found.items())
+    fine = all(
+        isinstance(name, str) and type(count) is int and 0 <= count <= MAX_INTEGER
+        for name, count in found.items()
+    )
     return found if fine else None
 
 

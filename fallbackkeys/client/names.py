@@ -4,9 +4,6 @@ import attrs
 
 from fallbackkeys.persistent import Map
 
-REMEMBERED = 100
-"""At least so many of the keys generated last are remembered, and at most twice as many."""
-
 Ids = Map[str, str]
 """Key id → public key."""
 
@@ -17,6 +14,8 @@ NO_IDS: Ids = Map()
 class Memory:
     """The latest keys of one algorithm and kind, published or not, in two halves: none is ever walked."""
 
+    half: int
+    """At least so many of the keys generated last are remembered, and at most twice as many."""
     recent: Ids = NO_IDS
     older: Ids = NO_IDS
     holders: Ids = NO_IDS
@@ -24,11 +23,11 @@ class Memory:
     older_holders: Ids = NO_IDS
 
     def with_key(self, key_id: str, public: str) -> "Memory":
-        """Remember a key; every hundredth time the older half is forgotten."""
-        if len(self.recent) >= REMEMBERED:
-            return Memory(Map({key_id: public}), self.recent, Map({public: key_id}), self.holders)
+        """Remember a key; when the recent half is full, the older one is forgotten."""
+        if len(self.recent) >= self.half:
+            return Memory(self.half, Map({key_id: public}), self.recent, Map({public: key_id}), self.holders)
         recent, holders = self.recent.set(key_id, public), self.holders.set(public, key_id)
-        return Memory(recent, self.older, holders, self.older_holders)
+        return Memory(self.half, recent, self.older, holders, self.older_holders)
 
     def public_of(self, key_id: str) -> str | None:
         """The public key that an id stands for, if it is remembered."""
@@ -39,4 +38,7 @@ class Memory:
         return self.holders.get(public) or self.older_holders.get(public)
 
 
-NOTHING_REMEMBERED = Memory()
+NO_ONE_TIME_KEYS = Memory(75)
+NO_FALLBACK_KEYS = Memory(20)
+"""Empty memories. Longer ones would not fit into a snapshot of 20 kB beside a hundred keys under way
+(FK-CLIENT-15)."""

@@ -44,7 +44,7 @@ class ClientPolicy:
 
     Raises:
         WrongInput: a duration or number that is no integer of at least 0, a `low_water` above `target`, no
-            algorithm or a malformed one.
+            algorithm or a malformed one, a member of another type.
     """
 
     rotation: Rotation
@@ -80,23 +80,35 @@ class ClientPolicy:
             value = getattr(self, name)
             if type(value) is not int or value < 0:
                 raise _wrong(name, "must be an integer of at least 0", value)
+        if not isinstance(self.rotation, Rotation):
+            raise _wrong("rotation", "must be a member of Rotation", self.rotation)
+        for name in _FACTS:
+            if type(getattr(self, name)) is not bool:
+                raise _wrong(name, "must be a boolean", getattr(self, name))
         if self.low_water > self.target:
             raise _wrong("low_water", f"must not be above the target, {self.target}", self.low_water)
         if self.retry_min == 0:
             raise _wrong("retry_min", "must be above 0, or a failing server is asked without a pause", 0)
-        if not self.algorithms or len(set(self.algorithms)) < len(self.algorithms):
-            raise _wrong("algorithms", "must name at least one algorithm, each once", list(self.algorithms))
-        for algorithm in self.algorithms:
-            try:
-                KeyName.parse(f"{algorithm}:id")
-            except Malformed as malformed:
-                raise _wrong("algorithms", "must be parts of a key's name", algorithm) from malformed
+        _check_algorithms(self.algorithms)
+
+
+def _check_algorithms(algorithms: object) -> None:
+    if not isinstance(algorithms, tuple) or not all(isinstance(name, str) for name in algorithms):
+        raise _wrong("algorithms", "must be a tuple of strings", algorithms)
+    if not algorithms or len(set(algorithms)) < len(algorithms):
+        raise _wrong("algorithms", "must name at least one algorithm, each once", list(algorithms))
+    for algorithm in algorithms:
+        try:
+            KeyName.parse(f"{algorithm}:id")
+        except Malformed as malformed:
+            raise _wrong("algorithms", "must be parts of a key's name", algorithm) from malformed
 
 
 _NUMBERS = (
     "hold", "min_interval", "max_age", "low_water", "target",
     "refill_interval", "retry_min", "retry_max", "answer_timeout",
 )  # fmt: skip
+_FACTS = ("can_forget", "per_id_publish")
 
 
 def _wrong(field: str, rule: str, found: object) -> WrongInput:
@@ -104,8 +116,9 @@ def _wrong(field: str, rule: str, found: object) -> WrongInput:
 
 
 MSC2732 = ClientPolicy(rotation=Rotation.ON_USE, hold=HOUR, min_interval=HOUR)
-"""The MSC's example: rotate on use, forget after one hour. The shortest replay window; a message that is
-delayed for longer (a server's outage, a slow federation) cannot be decrypted."""
+"""The MSC's example: rotate on use, forget after one hour. The shortest replay window, where the library can
+forget; elsewhere the previous half stays until the next rotation, however long. A message that is delayed for
+longer (a server's outage, a slow federation) cannot be decrypted."""
 
 ON_USE = ClientPolicy(rotation=Rotation.ON_USE, hold=7 * DAY, min_interval=HOUR)
 """Rotate on use, keep the previous half for a week. Messages survive a long outage; as at most two halves are
@@ -117,4 +130,4 @@ stays in use for up to a week."""
 
 MSC4081 = ClientPolicy(rotation=Rotation.ON_USE_OR_BY_AGE, hold=30 * DAY, min_interval=DAY, max_age=30 * DAY)
 """The draft of MSC4081, where other servers keep copies of the key: the previous half is kept for 30
-days, and use is learnt from messages too. The longest replay window."""
+days. The longest replay window."""

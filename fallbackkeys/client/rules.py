@@ -32,7 +32,7 @@ Not here: how long to wait (`policy`, `waits`), what a moment is (`clock`), what
 pre-key message is a replay (`replay`).
 """
 
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from fallbackkeys.client import checks, inputs, outputs, waits
 from fallbackkeys.client.clock import Moment
@@ -115,7 +115,7 @@ def _record(state: ClientState, given: Input, now: int) -> _Done | Report:  # no
 def _record_restored(state: ClientState, restored: inputs.Restored, now: int) -> _Done:
     """Nothing is under way any more; an upload that may have gone out has an unknown fate (FK-CLIENT-07)."""
     reports: list[Output] = []
-    for made in restored.unpublished:
+    for made in checks.unpublished(restored):
         # Before anything else is decided: a fallback key that nobody knows of must not be pushed out.
         state, reported = _record_generated(state, made, now)
         reports += reported
@@ -252,8 +252,8 @@ def _record_ok(state: ClientState, answer: inputs.UploadOk, now: int) -> _Done |
 
 
 def _record_failed(state: ClientState, answer: inputs.UploadFailed, now: int) -> _Done | Report:
-    request = checks.answered(answer.request, state)
-    failure = answer.failure
+    request, failure = checks.answered(answer.request, state), answer.failure
+    checks.failure(failure)
     # An upload that waits for its next attempt has failed already; only a conflict is news.
     if request is None or (request.stage is Stage.UNKNOWN and not isinstance(failure, inputs.Conflict)):
         return Report(topic=Topic.LATE_ANSWER, subject=f"request {answer.request}")
@@ -264,8 +264,8 @@ def _record_failed(state: ClientState, answer: inputs.UploadFailed, now: int) ->
         case inputs.OutcomeUnknown():
             return _failed(state, request, wait, now), []
         case inputs.Rejected():
-            subject = f"request {request.number}"
-            return _failed(state, request, wait, now), [Report(topic=Topic.REJECTED, subject=subject)]
+            report = Report(topic=Topic.REJECTED, subject=f"request {request.number}")
+            return _failed(state, request, wait, now), [report]
         case inputs.RateLimited():
             after = checks.delay(failure.after)
             if after is None:
@@ -273,7 +273,7 @@ def _record_failed(state: ClientState, answer: inputs.UploadFailed, now: int) ->
             # A day at most: no server may silence a client for good.
             return _failed(state, request, max(wait, min(after, DAY)), now), []
         case _:
-            raise checks.no_input(failure)
+            assert_never(failure)
 
 
 def _failed(state: ClientState, request: Request, wait: int, now: int) -> ClientState:

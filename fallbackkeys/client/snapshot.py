@@ -24,7 +24,7 @@ from typing import NoReturn
 import attrs
 
 from fallbackkeys.client.clock import Moment
-from fallbackkeys.client.names import REMEMBERED, Ids, Memory
+from fallbackkeys.client.names import NO_FALLBACK_KEYS, NO_ONE_TIME_KEYS, Ids, Memory
 from fallbackkeys.client.policy import ClientPolicy
 from fallbackkeys.client.state import (
     AlgorithmKeys,
@@ -182,7 +182,7 @@ def _at_most(saved: Node, limit: int) -> int:
 
 def _restore_algorithm(saved: Node, algorithm: str, epoch: int) -> AlgorithmKeys:
     saved.members("one_time", "current", "previous", "rotating", "rotated", "held", "caught_up", "memory")
-    memory = _restore_memory(saved["memory"], algorithm)
+    memory = _restore_memory(saved["memory"], algorithm, NO_FALLBACK_KEYS.half)
     current, previous = (
         None if saved[place].value is None else _restore_key(saved[place], algorithm, memory)
         for place in ("current", "previous")
@@ -211,7 +211,7 @@ def _restore_algorithm(saved: Node, algorithm: str, epoch: int) -> AlgorithmKeys
 
 def _restore_one_time(saved: Node, algorithm: str) -> OneTimeKeys:
     saved.members("unpublished", "pending", "count", "refilled", "conflicts", "memory")
-    memory = _restore_memory(saved["memory"], algorithm)
+    memory = _restore_memory(saved["memory"], algorithm, NO_ONE_TIME_KEYS.half)
     return OneTimeKeys(
         unpublished=_restore_ids(saved["unpublished"], algorithm, memory),
         pending=saved["pending"].integer(),
@@ -289,7 +289,7 @@ def _algorithm_of(saved: Node, algorithm: str, state: ClientState) -> AlgorithmK
     return state.algorithms[algorithm]
 
 
-def _restore_memory(saved: Node, algorithm: str) -> Memory:
+def _restore_memory(saved: Node, algorithm: str, half: int) -> Memory:
     halves = saved.elements()
     if len(halves) != 2:  # noqa: PLR2004 - two halves
         _refuse(saved, "must have two halves")
@@ -299,10 +299,10 @@ def _restore_memory(saved: Node, algorithm: str) -> Memory:
         _check_pair(saved, algorithm, key_id, public)
     if len(set(both.values())) < len(recent) + len(older):
         _refuse(saved, "gives a key two ids, or an id two keys")
-    if max(len(recent), len(older)) > REMEMBERED:
-        _refuse(saved, f"remembers more than {REMEMBERED} keys in a half")
+    if max(len(recent), len(older)) > half:
+        _refuse(saved, f"remembers more than {half} keys in a half")
     return Memory(
-        Map(recent), Map(older), *(Map({p: i for i, p in half.items()}) for half in (recent, older))
+        half, Map(recent), Map(older), *(Map({p: i for i, p in half.items()}) for half in (recent, older))
     )
 
 

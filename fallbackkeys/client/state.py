@@ -11,7 +11,7 @@ from typing import Self
 import attrs
 
 from fallbackkeys.client.clock import Moment
-from fallbackkeys.client.names import NO_IDS, NOTHING_REMEMBERED, Ids, Memory
+from fallbackkeys.client.names import NO_FALLBACK_KEYS, NO_IDS, NO_ONE_TIME_KEYS, Ids, Memory
 from fallbackkeys.client.policy import ClientPolicy
 from fallbackkeys.persistent import Map
 from fallbackkeys.slots import changer
@@ -50,7 +50,7 @@ class OneTimeKeys:
     """When one was last generated."""
     conflicts: int = 0
     """Uploads in a row that the server refused because of one of these keys."""
-    memory: Memory = NOTHING_REMEMBERED
+    memory: Memory = NO_ONE_TIME_KEYS
 
     def with_key(self, key_id: str, public: str, memory: Memory, now: int) -> "OneTimeKeys":
         """The same after a key was generated."""
@@ -123,7 +123,7 @@ class AlgorithmKeys:
     """The epoch since which the previous key has been held long enough."""
     caught_up: bool = False
     """Whether a sync that started in that epoch or later had every message."""
-    memory: Memory = NOTHING_REMEMBERED
+    memory: Memory = NO_FALLBACK_KEYS
     """The ids of fallback keys."""
 
     @property

@@ -24,6 +24,7 @@ from fallbackkeys.client import (
     RateLimited,
     Rejected,
     Report,
+    Restored,
     Rotation,
     Sync,
     Tick,
@@ -119,6 +120,9 @@ MISUSES: list[tuple[Any, type[FallbackKeysError]]] = [
     (prekey(message="\x00"), WrongInput),
     (prekey(known_session=None), WrongInput),
     (prekey(ok="yes"), WrongInput),
+    (UploadFailed(request=0, failure=None), WrongInput),  # type: ignore[arg-type]
+    (Restored(unpublished=(1,)), WrongInput),  # type: ignore[arg-type]
+    (Restored(unpublished=5), WrongInput),  # type: ignore[arg-type]
     (NoInput(), WrongInput),
     (None, WrongInput),
 ]
@@ -137,7 +141,7 @@ def test_misuse_raises_and_changes_nothing(given: Input, error: type[FallbackKey
 
 
 @pytest.mark.requirement("FK-CLIENT-13")
-@pytest.mark.parametrize("now", [None, 1.5, True, "0", math.inf])
+@pytest.mark.parametrize("now", [None, 1.5, True, "0", math.inf, 2**53, -(2**53)])
 def test_a_reading_is_an_integer(now: Any) -> None:
     with pytest.raises(WrongInput):
         step(ClientState.start(POLICY), Tick(), now=now)
@@ -158,6 +162,7 @@ def test_an_answer_to_an_upload_that_was_not_sent(answer: Input) -> None:
 
 
 BAD_COUNTS = [
+    {ONE: 2**53},
     {ONE: -1}, {ONE: True}, {ONE: 1.0}, {ONE: "3"}, {ONE: None}, {3: 3}, [3], "3", 3, {ONE: math.nan},
 ]  # fmt: skip
 
@@ -264,7 +269,8 @@ def test_an_eviction_that_nobody_expected_is_reported() -> None:
     "changes",
     [
         {"hold": -1}, {"hold": 1.0}, {"hold": True}, {"low_water": 51}, {"retry_min": 0}, {"algorithms": ()},
-        {"algorithms": (ONE, ONE)}, {"algorithms": ("a:b",)}, {"algorithms": ("",)},
+        {"algorithms": (ONE, ONE)}, {"algorithms": ("a:b",)}, {"algorithms": ("",)}, {"algorithms": [ONE]},
+        {"algorithms": (1,)}, {"rotation": "on use"}, {"can_forget": None}, {"per_id_publish": 1},
     ],
 )  # fmt: skip
 def test_a_policy_that_cannot_be_kept(changes: dict[str, Any]) -> None:
