@@ -72,7 +72,7 @@ class SchemaError(DatabaseError):
 
 
 _CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
-_LOST: Final = frozenset({"25006", "25P03", "40003", "57P01", "57P02", "57P03"})
+_LOST: Final = frozenset({"25006", "25P03", "25P04", "40003", "57P01", "57P02", "57P03", "57P05"})
 _SCHEMA: Final = frozenset({"42P01", "42703", "42P07"})
 """A table or a column is missing, or a table is there that the version says is not."""
 _RACE: Final = "23505"

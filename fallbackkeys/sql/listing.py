@@ -6,12 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from fallbackkeys.keys import Key
-from fallbackkeys.sql.statement import Parameter
+from fallbackkeys.sql.statement import Parameter, storable
 
 
 def listed(fields: str, entries: Iterable[tuple[Parameter, ...]]) -> str:
-    """Entries as JSON, their members named by letters (`common.FIELDS`)."""
-    return json.dumps([dict(zip(fields, entry, strict=True)) for entry in entries], ensure_ascii=False)
+    """Entries as JSON, their members named by letters (`common.FIELDS`).
+
+    Raises:
+        Malformed: see `statement.storable`.
+    """
+    members = [dict(zip(fields, entry, strict=True)) for entry in entries]
+    for entry in members:
+        for value in entry.values():
+            storable(value)
+    return json.dumps(members, ensure_ascii=False)
 
 
 def digest(key: Key) -> str:

@@ -7,6 +7,9 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 import attrs
 
+from fallbackkeys.errors import Errcode, Malformed, Rule, quote
+from fallbackkeys.keys import check_unicode
+
 T = TypeVar("T")
 Parameter: TypeAlias = str | int | bool | None
 Row: TypeAlias = Sequence[Any]
@@ -24,6 +27,23 @@ class Style(enum.Enum):
     """asyncpg, psycopg's raw cursors, PostgreSQL itself: `$1`."""
 
 
+def storable(parameter: Parameter) -> None:
+    """Refuse text that is not the same in every database (FK-FORM-10).
+
+    SQLite ends a text at its NUL where it reads JSON, so that a device would be taken for another; PostgreSQL
+    has no NUL; and a lone surrogate has no UTF-8.
+
+    Raises:
+        Malformed: `M_INVALID_PARAM`; no statement was run.
+    """
+    if isinstance(parameter, str):
+        if "\0" in parameter:
+            found = quote(parameter)
+            raise Malformed(member=_NAME, rule=Rule.NO_NUL, found=found, errcode=Errcode.INVALID_PARAM)
+        check_unicode(parameter, _NAME, Errcode.INVALID_PARAM)
+
+
+_NAME = "a name"
 _MARK = re.compile(r"\$(\d+)")
 
 
@@ -45,7 +65,13 @@ class Query:
         return cls(text, _MARK.sub(Style.QMARK.value, text), _MARK.sub(Style.FORMAT.value, text), order)
 
     def __call__(self, *parameters: Parameter) -> "Statement":
-        """The statement with these parameters, `$1` first."""
+        """The statement with these parameters, `$1` first.
+
+        Raises:
+            Malformed: see `storable`.
+        """
+        for parameter in parameters:
+            storable(parameter)
         return Statement(self, parameters)
 
     def rendered(self, style: Style, parameters: tuple[Parameter, ...]) -> tuple[str, tuple[Parameter, ...]]:

@@ -239,6 +239,8 @@ class _Odd(Exception):
         ("a key of somebody's table is there", "23505", None),
         ('relation "fallbackkeys_keys" does not exist', "42P01", SchemaError),
         ("terminating", "57P01", ConnectionLost),
+        ("idle for too long", "57P05", ConnectionLost),
+        ("transaction took too long", "25P04", ConnectionLost),
         ("", "08006", ConnectionLost),
         ("disk full", "53100", None),
         ("closed", None, None),

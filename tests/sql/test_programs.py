@@ -1,5 +1,8 @@
 """The corners that random commands meet only now and then: each on the core and on both databases."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from fallbackkeys import (
@@ -10,6 +13,8 @@ from fallbackkeys import (
     FallbackKeyNotFlagged,
     IssuedKeyIgnored,
     KeyInBothKinds,
+    KeyName,
+    Malformed,
     OneTimeKeyConflict,
     Policy,
     SecondIdIgnored,
@@ -20,7 +25,7 @@ from fallbackkeys import (
     Wanted,
     sql,
 )
-from fallbackkeys.sql import Order, Removed
+from fallbackkeys.sql import Order, Program, Removed
 from tests.builders import ALICE, CURVE, fallback_key, one_time_key
 from tests.properties.strategies import Drop
 from tests.sql.embedding import Database
@@ -124,3 +129,27 @@ def test_dropped_keys_are_gone_and_a_removed_device_begins_anew(all_three: SqlAg
     all_three.remove(ALICE)
     all_three.states_and_views_agree()
     assert notices(all_three, Upload(one_time_keys=(k2,))) == []
+
+
+@pytest.mark.requirement("FK-FORM-10", "FK-SQL-01")
+@pytest.mark.parametrize("text", ["D\0junk", "\ud800"], ids=["NUL", "lone surrogate"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda text: sql.upload(Device("@a:x", text), Upload(), engine=sql.SQLITE),
+        lambda text: sql.claim(Device("@a:x", text), CURVE, engine=sql.SQLITE),
+        lambda text: sql.claim(ALICE, text, engine=sql.POSTGRESQL),
+        lambda text: sql.claim_many([Wanted(Device(text, "D"), CURVE)], engine=sql.SQLITE),
+        lambda text: sql.sync(Device(text, "D"), engine=sql.SQLITE),
+        lambda text: sql.sync_many([Device("@a:x", text)], engine=sql.SQLITE),
+        lambda text: sql.remove(Device("@a:x", text), engine=sql.POSTGRESQL),
+        lambda text: sql.drop(ALICE, [KeyName(CURVE, text)], engine=sql.SQLITE),
+    ],
+    ids=["upload", "claim", "claim, algorithm", "claim_many", "sync", "sync_many", "remove", "drop"],
+)
+def test_a_name_that_databases_read_differently_is_refused(
+    program: Callable[[str], Program[Any]], text: str
+) -> None:
+    """SQLite ends a text in JSON at its NUL: a claim for `D\\0junk` would take a key of `D`."""
+    with pytest.raises(Malformed):
+        next(program(text))
