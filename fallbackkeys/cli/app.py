@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import traceback
 
 import click
 
@@ -76,3 +77,6 @@ def run() -> None:
         # A full disk, say. 1 would be taken for a verdict.
         sys.stderr.write(f"fallbackkeys: {error.strerror or error}\n")
         os._exit(2)  # the interpreter's own end would try to write what is left, and fail again
+    except Exception:  # noqa: BLE001 - whatever it is, it must not look like a verdict
+        traceback.print_exc()
+        sys.exit(2)

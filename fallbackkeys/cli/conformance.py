@@ -1,9 +1,10 @@
 """`fallbackkeys conformance`: hold a live server against the reference. Needs the extra `testing`."""
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -26,14 +27,33 @@ _STYLES = {
     Verdict.NOT_TESTED: "dim",
 }
 
-_FILE = click.File("wb", lazy=False)
-"""Opened at once: a run of minutes is not to end with a report that cannot be written."""
+
+_CUT_SHORT = {Ended.SERVER_LOST: "the server was lost", Ended.INTERRUPTED: "interrupted"}
+
+
+def _writable(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse what cannot be written before the run: minutes of work are not to be lost at its end."""
+    if path is not None and not os.access(path.absolute().parent, os.W_OK):
+        raise click.BadParameter(f"{path} is in no folder that can be written to", context, option)
+    return path
+
+
+_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command()
 @click.argument("url")
-@click.option("--json", "json_file", metavar="FILE", type=_FILE, help="Write the report as JSON.")
-@click.option("--html", "html_file", metavar="FILE", type=_FILE, help="Write the report as one HTML page.")
+@click.option(
+    "--json", "json_file", metavar="FILE", type=_FILE, callback=_writable, help="Write the report as JSON."
+)
+@click.option(
+    "--html",
+    "html_file",
+    metavar="FILE",
+    type=_FILE,
+    callback=_writable,
+    help="Write the report as one HTML page.",
+)
 @click.option(
     "--traces",
     "folder",
@@ -48,14 +68,14 @@ _FILE = click.File("wb", lazy=False)
     type=click.FloatRange(min=0),
     default=DEFAULT_EFFORT.seconds,
     show_default=True,
-    help="Begin nothing further after this time.",
+    help="Time for the whole run; nothing is begun after it.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=DEFAULT_EFFORT.seed,
     show_default=True,
-    help="Of what is generated.",
+    help="Seed of the generated sequences.",
 )
 @access_options
 @click.pass_context
@@ -63,8 +83,8 @@ def conformance(
     context: click.Context,
     url: str,
     *,
-    json_file: BinaryIO | None,
-    html_file: BinaryIO | None,
+    json_file: Path | None,
+    html_file: Path | None,
     folder: Path | None,
     strict: bool,
     budget: float,
@@ -85,15 +105,25 @@ def conformance(
         )
     _show(examination)
     if json_file is not None:
-        json_file.write(json.dumps(report_document(examination), indent=1).encode("ascii"))
+        _write(json_file, json.dumps(report_document(examination), indent=1).encode("ascii"))
     if html_file is not None:
-        html_file.write(report_page(examination))
+        _write(html_file, report_page(examination))
     if folder is not None:
         save_traces(examination, folder)
-    if examination.outcome is Outcome.LOST:
-        raise Failure(_lost(examination))
+    cut_short = examination.report.cut_short
+    if cut_short is not None:
+        raise Failure(f"{_CUT_SHORT[cut_short.ended]}: {cut_short.reason}")
+    if examination.outcome is Outcome.UNTRIED:
+        raise Failure("nothing was tried: the budget was over too soon, or the accounts allow nothing")
     failing = {Outcome.BROKEN, Outcome.DIFFERS} if strict else {Outcome.BROKEN}
     context.exit(1 if examination.outcome in failing else 0)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a report whole, or leave the file that was there."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
 
 
 class _Bar:
@@ -152,7 +182,8 @@ def _show(examination: Examination) -> None:
     screen.show(table)
     for result in report.results:
         if result.ended is not Ended.COMPLETE:
-            screen.line(f"{result.check}: {result.ended.value}, {result.reason}")
+            reason = f", {result.reason}" if result.reason else ""
+            screen.line(f"{result.check}: {result.ended.value}{reason}")
     counts = ", ".join(f"{counted[verdict]} {verdict.value}" for verdict in Verdict)
     screen.line((HEADLINES[examination.outcome], "bold"), f": {counts} ({examination.seconds:.0f} s)")
 
@@ -171,8 +202,3 @@ def _show_finding(screen: Screen, finding: Finding) -> None:
     if finding.note:
         screen.line("      ", finding.note)
     screen.line()
-
-
-def _lost(examination: Examination) -> str:
-    reasons = (one.reason for one in examination.report.results if one.ended is Ended.SERVER_LOST)
-    return f"the server was lost: {next(reasons)}"

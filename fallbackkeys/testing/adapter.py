@@ -1,27 +1,29 @@
 """What a server author writes: the server under test behind six methods.
 
-An `Adapter` is the `Server` that traces are played against, and one method more that makes devices. A
-`Server` is asked in the names of a trace; an `Adapter` is asked in the server's own: the users and devices
-that `new_device` has returned. `stage.Stage` stands between the two, so whoever writes an adapter maps
-nothing.
+An `Adapter` is the `Server` that traces are played against, and one method more that makes devices; one
+instance serves them all. A `Server` is asked in the names of a trace; an `Adapter` is asked in the server's
+own: the users and devices that `new_device` has returned. `stage.Stage` stands between the two, so whoever
+writes an adapter maps nothing.
 
     class MyAdapter:
         def new_device(self, *, user, device):
             return Device(*my_server.log_in(user, device))
 
         def upload(self, *, user, device, body, dialects):
-            return Response(*my_server.post("/keys/upload", body, user, device))
+            status, answer = my_server.post("/keys/upload", body, user, device)
+            return Response(status=status, body=answer)  # of fallbackkeys.wire
 
         …
 
 `Response.body` is the parsed object; of an answer that is none (an HTML page, half a body) it is `{}`.
 `claim` must bear several threads at once. A method raises `NotSupported` for what the server or the adapter
-cannot do, and `ServerLost` if no answer came.
+cannot do (dialects other than `("stable",)`, say, a claim with a `remote`, or all of `federation_claim`), and
+`ServerLost` if no answer came. An adapter without new devices to give derives from `SharedDevices`.
 """
 
 from collections.abc import Mapping
 from threading import RLock
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import attrs
 
@@ -44,8 +46,10 @@ class NotSupported(AdapterError):
     what: str
     """What it cannot do, as the end of the sentence "The adapter cannot …"."""
 
+    SENTENCE: ClassVar[str] = "the adapter cannot "
+
     def __str__(self) -> str:
-        return f"the adapter cannot {self.what}"
+        return f"{self.SENTENCE}{self.what}"
 
 
 @attrs.frozen(kw_only=True, eq=False, str=False)

@@ -25,7 +25,7 @@ from fallbackkeys.testing.checks import (
     SYNC,
     UPLOAD_FORMS,
 )
-from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort, examine_topics
+from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort, EffortError, examine_topics
 from fallbackkeys.testing.parallel import examine_parallel
 from fallbackkeys.testing.report import CheckResult, Ended, Finding, Verdict
 from fallbackkeys.testing.stage import Lodging
@@ -46,7 +46,7 @@ class NotConformant(AssertionError):
     """A server is not as the requirements say."""
 
     findings: tuple[Finding, ...]
-    """At least one, each with its trace."""
+    """At least one, each with its trace, which `fallbackkeys.traces.write_trace` makes a file of."""
 
     def __str__(self) -> str:
         return "\n".join(map(_line, self.findings))
@@ -74,6 +74,7 @@ def check_sync(
         NotConformant: something was found that counts.
         NotSupported: the adapter can do nothing of what this needs.
         ServerLost: the server stopped answering.
+        EffortError: the time was over before anything was tried.
     """
     return _check(SYNC, adapter, strictness, effort)
 
@@ -152,5 +153,7 @@ def _judged(examined: Iterable[CheckResult], strictness: Strictness) -> tuple[Ch
     if last.ended is Ended.SERVER_LOST:
         raise ServerLost(reason=last.reason)
     if all(one.ended is Ended.NOT_SUPPORTED for one in results):
-        raise NotSupported(what=last.reason)
+        raise NotSupported(what=last.reason.removeprefix(NotSupported.SENTENCE))
+    if not any(one.examples for one in results):
+        raise EffortError("the time was over before anything was tried: give more seconds")
     return results

@@ -25,7 +25,9 @@ class Outcome(enum.StrEnum):
     """What a run says of a server, worst first."""
 
     LOST = "lost"
-    """The server stopped answering; what is not in the report is not known."""
+    """The server stopped answering, or the run was interrupted; what is not in the report is not known."""
+    UNTRIED = "untried"
+    """Nothing was tried, so nothing is known."""
     BROKEN = "broken"
     DIFFERS = "differs"
     KEPT = "kept"
@@ -69,12 +71,24 @@ class Examination:
     @property
     def outcome(self) -> Outcome:
         """The worst that was found."""
-        if any(result.ended is Ended.SERVER_LOST for result in self.report.results):
+        if self.report.cut_short is not None:
             return Outcome.LOST
+        if not any(result.examples for result in self.report.results):
+            return Outcome.UNTRIED
         found = {finding.verdict for finding in self.report.findings}
         if Verdict.BROKEN in found:
             return Outcome.BROKEN
         return Outcome.DIFFERS if found else Outcome.KEPT
+
+
+_INTERRUPTED = CheckResult(
+    check="generated",
+    examples=0,
+    requirements=(),
+    findings=(),
+    ended=Ended.INTERRUPTED,
+    reason="by the keyboard",
+)
 
 
 def examine_server(
@@ -100,11 +114,14 @@ def examine_server(
         adapter, traces, seconds=effort.seconds, tag=f"{tag}v", on_played=progress.advance
     )
     generated: list[CheckResult] = []
-    if vectors.ended is not Ended.SERVER_LOST:
+    if vectors.ended not in (Ended.SERVER_LOST, Ended.INTERRUPTED):
         progress.begin("generated", len(TOPICS) + 1)
-        left = attrs.evolve(effort, seconds=start + effort.seconds - monotonic())
-        for result in examine(adapter, effort=left, tag=f"{tag}g"):
-            generated.append(result)
-            progress.advance()
+        left = attrs.evolve(effort, seconds=max(0.0, start + effort.seconds - monotonic()))
+        try:
+            for result in examine(adapter, effort=left, tag=f"{tag}g"):
+                generated.append(result)
+                progress.advance()
+        except KeyboardInterrupt:  # what was found is kept
+            generated.append(_INTERRUPTED)
     report = Report(results=(settle(vectors, generated), *generated))
     return Examination(server=server, seed=effort.seed, seconds=monotonic() - start, report=report)

@@ -24,7 +24,8 @@ HEADLINES = {
     Outcome.KEPT: "Keeps every requirement that was tried",
     Outcome.DIFFERS: "Breaks nothing; chooses differently where the specification is silent",
     Outcome.BROKEN: "Breaks the specification",
-    Outcome.LOST: "The server stopped answering: this report is a part",
+    Outcome.LOST: "Ended before its time: this report is a part",
+    Outcome.UNTRIED: "Nothing was tried, and nothing is known",
 }
 """What an outcome means, in words."""
 

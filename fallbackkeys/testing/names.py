@@ -16,6 +16,8 @@ import attrs
 from fallbackkeys import signing
 from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON, Malformed, TooLarge
+from fallbackkeys.keys import MAX_NAME_BYTES
+from fallbackkeys.testing.adapter import NotSupported
 from fallbackkeys.testing.keys import seed_of
 from fallbackkeys.traces.model import DEFAULT_SERVER_NAME
 from fallbackkeys.wire.encode import COUNTS, UNUSED
@@ -57,27 +59,42 @@ class Naming:
     # --- From the trace to the server ---
 
     def upload(self, device: Device, body: JSON) -> JSON:
-        """The body of an upload by `device`, which is lodged."""
+        """The body of an upload by `device`, which is lodged.
+
+        Raises:
+            NotSupported: a name that just fits would not fit under its other algorithm.
+        """
         if not isinstance(body, dict):
             return body
         written = dict(body)
         for member in KEY_MAPS:
             keys = body.get(member)
             if isinstance(keys, dict):
+                if any(len(name.encode(errors="replace")) in self._just_fits for name in keys):
+                    raise NotSupported(what="use names of this length, as it renames their algorithms")
                 written[member] = {self.algorithm(name): self._key(device, key) for name, key in keys.items()}
         if "device_keys" in body:
             written["device_keys"] = self._signed(device, body["device_keys"])
         return written
 
     def claim(self, body: JSON) -> JSON:
-        """The body of a claim."""
+        """The body of a claim.
+
+        Raises:
+            NotSupported: two users of the trace, or two devices, are one on the server.
+        """
         users = body.get(ONE_TIME_KEYS) if isinstance(body, dict) else None
         if not isinstance(body, dict) or not isinstance(users, dict):
             return body
-        return {
-            **body,
-            ONE_TIME_KEYS: {self._user(user): self._wanted(user, of) for user, of in users.items()},
-        }
+        written = {self._user(user): self._wanted(user, of) for user, of in users.items()}
+        if _entries(written) < _entries(users):
+            raise NotSupported(what="tell all these users and devices apart")
+        return {**body, ONE_TIME_KEYS: written}
+
+    @property
+    def _just_fits(self) -> range:
+        """Lengths of names that are fine by themselves, and too long when renamed."""
+        return range(MAX_NAME_BYTES - len(self.suffix) + 1, MAX_NAME_BYTES + 1)
 
     def algorithm(self, name: str) -> str:
         """An algorithm, or the algorithm of a key's name; one without algorithm has nothing to rename."""
@@ -206,6 +223,11 @@ def _renamed(value: JSON, words: Mapping[str, str]) -> JSON:
             return {words.get(name, name): _renamed(one, words) for name, one in value.items()}
         case _:
             return value
+
+
+def _entries(users: Mapping[str, JSON]) -> int:
+    """How many users and devices a claim names."""
+    return len(users) + sum(len(devices) for devices in users.values() if isinstance(devices, dict))
 
 
 def _member(value: JSON, name: str) -> JSON:

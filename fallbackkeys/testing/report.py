@@ -38,6 +38,8 @@ class Ended(enum.StrEnum):
     """The server fails another check, and this one could not be told from that."""
     SERVER_LOST = "server lost"
     """The server no longer answered; later checks were not begun."""
+    INTERRUPTED = "interrupted"
+    """Somebody ended the run; later checks were not begun."""
 
 
 @attrs.frozen(kw_only=True)
@@ -103,6 +105,12 @@ class Report:
     def findings(self) -> tuple[Finding, ...]:
         """Every finding, in the order of the checks."""
         return tuple(finding for result in self.results for finding in result.findings)
+
+    @property
+    def cut_short(self) -> CheckResult | None:
+        """The check at which the server was lost or the run interrupted; None if neither."""
+        ends = (Ended.SERVER_LOST, Ended.INTERRUPTED)
+        return next((result for result in self.results if result.ended in ends), None)
 
     def verdicts(self) -> Iterator[tuple[Requirement, Verdict]]:
         """Every requirement that a trace can show, with its verdict, in the order of the catalogue."""

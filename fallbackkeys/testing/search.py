@@ -73,6 +73,9 @@ class Search:
         if self.smallest is not None:
             try:
                 findings = (self._finding(self._without_needless(self.smallest)),)
+            except NotSupported as error:
+                findings = (attrs.evolve(self._as_seen(self.smallest), note=f"Seen once; then {error}."),)
+                ended, reason = Ended.COMPLETE, ""
             except AdapterError as error:
                 findings = (self._as_seen(self.smallest),)
                 ended, reason = Ended.SERVER_LOST, str(error)

@@ -12,7 +12,7 @@ from time import monotonic
 
 import attrs
 
-from fallbackkeys.testing.adapter import Adapter, NotSupported, ServerLost
+from fallbackkeys.testing.adapter import Adapter, AdapterError, NotSupported
 from fallbackkeys.testing.report import CheckResult, Ended, Finding, Untested, Verdict
 from fallbackkeys.testing.stage import Lodging
 from fallbackkeys.traces import read_traces, replay, vectors
@@ -62,8 +62,11 @@ def check_vectors(
             break
         try:
             run.play(trace)
-        except ServerLost as error:
+        except AdapterError as error:
             ended, reason = Ended.SERVER_LOST, str(error)
+            break
+        except KeyboardInterrupt:  # what was found is kept
+            ended, reason = Ended.INTERRUPTED, "by the keyboard"
             break
         on_played()
     return CheckResult(
@@ -95,7 +98,7 @@ class _Run:
             return
         self.examples += 1
         if replayed.failing:
-            self.findings.append(self._finding(possible, replayed.failing[0]))
+            self._enter(possible, replayed.failing[0])
             return
         dropped = len(possible.steps) < len(trace.steps)
         self.tried.update(one for one in trace.requirements if not (dropped and one.startswith(_FEDERATION)))
@@ -103,22 +106,18 @@ class _Run:
     def _replay(self, trace: Trace) -> Replayed:
         return replay(trace, server=self.lodging.fresh(trace.server_name))
 
-    def _finding(self, trace: Trace, failed: ReplayedStep) -> Finding:
-        shown, failed = self._shrink(trace, failed)
-        broken = failed.response.status >= FAILURE or trace.level == "spec"
-        return Finding(
-            id=f"{CHECK}/{trace.id}",
-            title=f"Not so: {trace.title}",
-            verdict=Verdict.BROKEN if broken else Verdict.DIFFERS,
-            requirements=trace.requirements,
-            trace=attrs.evolve(shown, id=f"{CHECK}-{trace.id}"),
-            step=failed.number,
-            differences=failed.differences,
-        )
+    def _enter(self, trace: Trace, failed: ReplayedStep) -> None:
+        """Enter a finding, as small as it can be made before the adapter gives up."""
+        whole = attrs.evolve(trace, steps=trace.steps[: failed.number])
+        try:
+            self.findings.append(_finding(trace, *self._shrink(whole, failed)))
+        except AdapterError as error:
+            self.findings.append(_finding(trace, whole, failed))
+            if not isinstance(error, NotSupported):
+                raise
 
-    def _shrink(self, trace: Trace, failed: ReplayedStep) -> tuple[Trace, ReplayedStep]:
+    def _shrink(self, shown: Trace, failed: ReplayedStep) -> tuple[Trace, ReplayedStep]:
         """Leave out every step without which the last one still fails at the same place."""
-        shown = attrs.evolve(trace, steps=trace.steps[: failed.number])
         for index in reversed(range(failed.number - 1)):
             shorter = attrs.evolve(shown, steps=shown.steps[:index] + shown.steps[index + 1 :])
             if replay(shorter).failing:
@@ -127,6 +126,19 @@ class _Run:
             if [one.path for one in last.differences[:1]] == [one.path for one in failed.differences[:1]]:
                 shown, failed = shorter, last
         return shown, failed
+
+
+def _finding(trace: Trace, shown: Trace, failed: ReplayedStep) -> Finding:
+    broken = failed.response.status >= FAILURE or trace.level == "spec"
+    return Finding(
+        id=f"{CHECK}/{trace.id}",
+        title=f"Not so: {trace.title}",
+        verdict=Verdict.BROKEN if broken else Verdict.DIFFERS,
+        requirements=trace.requirements,
+        trace=attrs.evolve(shown, id=f"{CHECK}-{trace.id}"),
+        step=failed.number,
+        differences=failed.differences,
+    )
 
 
 def _without_idle_federation(trace: Trace) -> Trace:

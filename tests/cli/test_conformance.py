@@ -174,8 +174,32 @@ def test_a_file_that_cannot_be_written_is_said_before_the_server_is_asked(
 ) -> None:
     result = run("conformance", server.url, "--json", tmp_path / "none" / "r.json")
     assert result.exit_code == 2
-    assert "No such file or directory" in result.stderr
+    assert "r.json is in no folder that can be written to" in result.stderr
     assert server.requests == []
+
+
+def test_a_report_of_before_is_kept_until_there_is_a_new_one(tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    report.write_text("before", encoding="utf-8")
+    assert run("conformance", f"http://127.0.0.1:{unused_port()}", "--json", report).exit_code == 2
+    assert report.read_text(encoding="utf-8") == "before"
+    assert list(tmp_path.iterdir()) == [report]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--budget", "0"], "nothing was tried"),
+        (["--budget", "nan"], "seconds must be a number of at least 0, not nan"),
+        (["--timeout", "inf"], "is not in the range"),
+        (["--access-token", "a\nb"], "must be printable ASCII"),
+        (["--access-token", "\u00fc"], "must be printable ASCII"),
+    ],
+)
+def test_options_with_which_nothing_can_be_tried(server: Homeserver, options: list[str], told: str) -> None:
+    result = run("conformance", server.url, *options)
+    assert result.exit_code == 2
+    assert told in result.stderr
 
 
 def test_a_budget_that_ends_is_told(server: Homeserver) -> None:

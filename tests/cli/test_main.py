@@ -119,6 +119,19 @@ def test_so_it_does_in_this_process(
     assert capsys.readouterr().err == "fallbackkeys: No space left on device\n"
 
 
+def test_a_fault_of_ours_does_not_look_like_a_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app, "commands", fail)
+    with pytest.raises(SystemExit) as ended:
+        app.run()
+    assert ended.value.code == 2
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("columns", ["0", "1", "2", "15", "1000"])
 @pytest.mark.parametrize("arguments", [["demo"], ["requirements", "FK-CLAIM-01"], ["requirements"]])
 def test_any_width_will_do(columns: str, arguments: list[str]) -> None:

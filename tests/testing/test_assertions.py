@@ -13,6 +13,7 @@ from fallbackkeys.testing import (
     COMMANDS,
     TOPICS,
     Deviation,
+    Effort,
     Lodging,
     NotConformant,
     NotSupported,
@@ -27,6 +28,7 @@ from fallbackkeys.testing import (
     check_sync,
     state_machine,
 )
+from fallbackkeys.testing.examine import EffortError
 from tests.properties.strategies import budget
 from tests.testing.broken import IssuesInOrderOfIds, ResetsUsedOnEveryUpload
 from tests.testing.servers import EFFORT, ChoosesTheLast, Limited, Mortal, reference
@@ -52,9 +54,12 @@ def test_another_choice_fails_only_where_every_choice_counts() -> None:
 
 
 def test_what_could_not_be_tried_at_all_raises() -> None:
-    with pytest.raises(NotSupported, match="claim as other"):
+    with pytest.raises(NotSupported, match=r"^the adapter cannot claim as other"):
         check_federation(Limited(), effort=EFFORT)
     assert check_devices(Limited(), effort=EFFORT)
+    for check in (check_sync, check_parallel):
+        with pytest.raises(EffortError, match="before anything was tried"):
+            check(ReferenceAdapter(), effort=Effort(seconds=0))
     for check in (check_sync, check_parallel):
         with pytest.raises(ServerLost, match="connection refused"):
             check(Mortal(3), effort=EFFORT)

@@ -75,7 +75,7 @@ def test_traces_are_files_and_a_race_has_its_history_beside_it(tmp_path: Path) -
         ((), Ended.COMPLETE, "Keeps every requirement"),
         ((finding(verdict=Verdict.DIFFERS),), Ended.COMPLETE, "Breaks nothing"),
         ((finding(verdict=Verdict.DIFFERS), BROKEN), Ended.COMPLETE, "Breaks the specification"),
-        ((BROKEN,), Ended.SERVER_LOST, "The server stopped answering"),
+        ((BROKEN,), Ended.SERVER_LOST, "Ended before its time"),
     ],
 )
 def test_the_page_says_what_came_of_the_run(

@@ -85,3 +85,27 @@ def test_lost_is_worse_than_broken() -> None:
     lost = CheckResult(check="two", examples=0, requirements=(), findings=(), ended=Ended.SERVER_LOST)
     report = Report(results=(found, lost))
     assert Examination(server="s", seed=0, seconds=0, report=report).outcome is Outcome.LOST
+
+
+def test_what_was_found_is_kept_when_the_run_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Impatient(Told):
+        def advance(self) -> None:
+            super().advance()
+            if self.parts[-1][0] == "generated":
+                raise KeyboardInterrupt
+
+    few(monkeypatch)
+    done = examine_server(KeepsTheLastOfTwoFallbackKeys(), server="s", effort=QUICK, progress=Impatient())
+    assert done.outcome is Outcome.LOST
+    assert done.report.cut_short is done.report.results[-1]
+    assert done.report.results[-1].ended is Ended.INTERRUPTED
+    assert [one.id for one in done.report.findings] == [
+        "vectors/two-fallback-keys-of-one-algorithm",
+        "fallback.two-at-once",
+    ]
+
+
+def test_without_time_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch)
+    done = examine_server(ReferenceAdapter(), server="s", effort=Effort(seconds=0))
+    assert done.outcome is Outcome.UNTRIED

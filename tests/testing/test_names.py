@@ -196,3 +196,21 @@ def test_a_device_that_has_had_many_algorithms_makes_room_for_another() -> None:
         response = lodging.stage().upload(user=ALICE.user_id, device="ALICE", body=body, dialects=STABLE)
         assert response.status == 200
     assert [device.device_id for device in server.made] == [f"RUN7K{number}ALICE" for number in range(1, 6)]
+
+
+def test_a_name_that_just_fits_cannot_be_renamed() -> None:
+    names = naming()
+    long = "signed_curve25519:" + "k" * (255 - len("signed_curve25519:"))
+    with pytest.raises(NotSupported, match="names of this length"):
+        names.upload(ALICE, {"one_time_keys": {long: "x"}})
+    for fine in (long + "k", long[: -len("_fk3")]):  # too long anyway; not too long either way
+        assert names.upload(ALICE, {"one_time_keys": {fine: "x"}})
+    assert naming("").upload(ALICE, {"one_time_keys": {long: "x"}})
+
+
+def test_two_users_that_are_one_on_the_server_cannot_be_claimed_for() -> None:
+    names = naming()
+    names.lodge(Device("@bob:example.org", "BOB"), REAL)
+    wanted: Any = {user: {"X": "signed_curve25519"} for user in ("@alice:example.org", "@bob:example.org")}
+    with pytest.raises(NotSupported, match="tell all these users"):
+        names.claim({"one_time_keys": wanted})

@@ -1,7 +1,11 @@
 """The search: what ends it, what is kept then, and that the same seed finds the same."""
 
 import itertools
+import math
 from collections.abc import Mapping
+from typing import Any
+
+import pytest
 
 from fallbackkeys.errors import JSON
 from fallbackkeys.testing import (
@@ -9,12 +13,14 @@ from fallbackkeys.testing import (
     CheckResult,
     Effort,
     Ended,
+    NotSupported,
     ReferenceAdapter,
     ServerLost,
     Topic,
     Verdict,
     examine,
 )
+from fallbackkeys.testing.examine import EffortError
 from fallbackkeys.testing.search import NOT_AGAIN
 from fallbackkeys.traces import write_trace
 from fallbackkeys.wire import Response
@@ -132,3 +138,28 @@ def test_a_server_that_fails_by_chance_is_reported_with_a_note() -> None:
     [result, _] = examine(FailsOnce(), topics=topics("sync.counts"), effort=EFFORT)
     [finding] = result.findings
     assert (finding.verdict, finding.note) == (Verdict.BROKEN, NOT_AGAIN)
+
+
+def test_a_finding_that_the_adapter_cannot_confirm_is_kept_and_the_rest_goes_on() -> None:
+    class WrongAndFull(IssuesInOrderOfIds):
+        left = 40
+
+        def upload(self, *, user: str, device: str, body: JSON, dialects: tuple[str, ...]) -> Response:
+            self.left -= 1
+            if self.left < 0:
+                raise NotSupported(what="take more algorithms")
+            return super().upload(user=user, device=device, body=body, dialects=dialects)
+
+    result = next(examine(WrongAndFull(), topics=topics("claims.order"), effort=EFFORT))
+    assert result.ended is Ended.COMPLETE
+    assert [finding.note for finding in result.findings] == [
+        "Seen once; then the adapter cannot take more algorithms."
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"examples": 0}, {"seconds": -1.0}, {"seconds": math.nan}, {"seconds": math.inf}]
+)
+def test_an_effort_that_tries_nothing_or_has_no_end(wrong: dict[str, Any]) -> None:
+    with pytest.raises(EffortError, match="must be"):
+        Effort(**wrong)

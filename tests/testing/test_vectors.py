@@ -158,3 +158,39 @@ def test_a_vector_is_explained_by_what_the_generated_checks_found(
     generated = attrs.evolve(vectors, findings=(finding(*known),) if known else ())
     (settled,) = settle(vectors, [generated]).findings
     assert settled.requirements == named
+
+
+class Stingy(KeepsTheLastOfTwoFallbackKeys):
+    """Has so many devices to give, and then fails as it was told."""
+
+    def __init__(self, left: int, error: BaseException) -> None:
+        super().__init__()
+        self.left = left
+        self.error = error
+
+    def new_device(self, *, user: str, device: str) -> Device:
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+        return super().new_device(user=user, device=device)
+
+
+@pytest.mark.parametrize(
+    ("error", "ended"),
+    [
+        (NotSupported(what="make more devices"), Ended.COMPLETE),
+        (ServerLost(reason="it is gone"), Ended.SERVER_LOST),
+        (KeyboardInterrupt(), Ended.INTERRUPTED),
+    ],
+)
+def test_what_failed_is_kept_whatever_ends_its_shrinking(error: BaseException, ended: Ended) -> None:
+    name = "two-fallback-keys-of-one-algorithm"
+    devices = next(
+        count for count in range(1, 9) if check(Stingy(count, NotSupported(what="x")), name).findings
+    )
+    result = check(Stingy(devices, error), name)
+    assert result.ended is ended
+    if ended is not Ended.INTERRUPTED:
+        (finding,) = result.findings
+        assert finding.id == f"vectors/{name}"
+        assert finding.step == len(finding.trace.steps) > 1

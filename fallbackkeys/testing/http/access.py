@@ -43,9 +43,17 @@ class AccessTokens:
 
     They are used over and over. Tests are kept apart by algorithm names that are fresh each time, so the
     devices gather algorithms; give devices that serve no other end.
+
+    Raises:
+        Unusable: a token is empty, or could not stand in a header.
     """
 
     tokens: tuple[str, ...] = attrs.field(repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        # The tokens themselves are not told: what is printed ends in logs.
+        if not all(token.isascii() and token.isprintable() and token for token in self.tokens):
+            raise Unusable(reason="an access token must be printable ASCII, and not empty")
 
 
 Access: TypeAlias = OpenRegistration | RegistrationToken | SharedSecret | AccessTokens
