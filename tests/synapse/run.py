@@ -75,8 +75,8 @@ def compare(known: tuple[Known, ...], engine: str, findings: Sequence[Mapping[st
             yield f"{one.id} was not found by what is generated"
         for name in generated:
             steps = len(reported[name]["trace"]["steps"])
-            # How many claims at once it takes to show a race is chance; its note says that it is one.
-            if steps > MOST_STEPS and not reported[name]["note"]:
+            # How many claims at once it takes to show a race is chance; its history says that it is one.
+            if steps > MOST_STEPS and not reported[name]["history"]:
                 yield f"{name} ({one.id}) takes {steps} steps to show; at most {MOST_STEPS} are allowed"
 
 
@@ -119,7 +119,7 @@ def _examine(url: str, engine: str, folder: Path) -> Iterator[str]:
     again = json.loads(_output("replay", "--json", "--server", url, str(traces)))
     # A race, and what comes by chance, need not show again.
     sometimes = {finding for one in known for finding in one.sometimes}
-    chancy = {one["trace"]["id"] for one in report["findings"] if one["note"] or one["id"] in sometimes}
+    chancy = {one["trace"]["id"] for one in report["findings"] if one["history"] or one["id"] in sometimes}
     for trace in again["traces"]:
         if trace["verdict"] != "failed" and trace["id"] not in chancy:
             yield f"the trace {trace['file']} does not show its finding again: {trace['verdict']}"

@@ -14,9 +14,9 @@ LIST = (
 )
 
 
-def found(*ids: str, steps: int = 1, note: str = "") -> list[dict[str, Any]]:
+def found(*ids: str, steps: int = 1, history: str = "") -> list[dict[str, Any]]:
     trace: dict[str, Any] = {"steps": [{}] * steps}
-    return [{"id": one, "title": f"about {one}", "trace": trace, "note": note} for one in ids]
+    return [{"id": one, "title": f"about {one}", "trace": trace, "history": history} for one in ids]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def found(*ids: str, steps: int = 1, note: str = "") -> list[dict[str, Any]]:
             found("topic", "vectors/a", steps=7),
             ["topic (S1) takes 7 steps to show; at most 6 are allowed"],
         ),
-        ("sqlite", found("topic", "vectors/a", steps=9, note="A race"), []),
+        ("sqlite", found("topic", "vectors/a", steps=9, history="A race"), []),
         (
             "postgresql",
             found("topic", "vectors/a"),
