@@ -1,7 +1,8 @@
 """Every sequence of events up to a bound, from every kind of beginning, with the server core opposite.
 
 Breadth first; worlds that differ only in names, in counters and in what the clock showed at first are one.
-The observer watches each step, and from each world that is found a fair future must lead to a good end.
+The observer watches each step, and from each world of the first three steps a fair future must lead to a good
+end.
 """
 
 import json

@@ -19,6 +19,7 @@ from tests.concurrency.workers import ClaimOne, Plan, Worker
 HOT = Plan(devices=(Device("@hot:example.org", "HOT"),))
 _SPREAD = tuple(Device(f"@user{n % 8}:example.org", f"DEVICE{n}") for n in range(32))
 SPREAD = Plan(devices=_SPREAD, removable=_SPREAD[24:], removals=2, bulk_claims=15)
+MIXED = attrs.evolve(HOT, removable=HOT.devices, removals=2, bulk_claims=15)
 ABORTING = attrs.evolve(HOT, repeated_uploads=0, keys=1, stock=300, aborts=0.5, hold=0.01)
 """A key an upload, and half of everything rolled back: the order of uploads is hard to keep here."""
 
@@ -28,7 +29,7 @@ def claim_relaxed(device: Device, algorithm: str, engine: Engine) -> Program[Cla
 
 
 @pytest.mark.requirement("FK-SQL-20", "FK-SQL-21", "FK-SQL-22", "FK-SQL-23")
-@pytest.mark.parametrize("plan", [HOT, SPREAD, ABORTING], ids=["hot", "spread", "aborting"])
+@pytest.mark.parametrize("plan", [HOT, MIXED, SPREAD, ABORTING], ids=["hot", "mixed", "spread", "aborting"])
 @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
 def test_sixteen_workers_on_postgresql(
     postgres_url: str, isolation: str, plan: Plan, tmp_path: Path, rounds: int
@@ -36,12 +37,14 @@ def test_sixteen_workers_on_postgresql(
     connect = postgresql(postgres_url, isolation)
     done = run(connect, plan, tmp_path / "history.jsonl", workers=16, steps=100 * rounds, seed=1)
     assert judge(done.operations) == []
-    # One order of locks: a claim never waits for one that waits for it.
-    assert done.conflicts.keys() <= {"40001"}
+    # One order of locks: a claim never waits for one that waits for it. But of a device that is removed there is no
+    # row to lock first, so PostgreSQL may have to break up a removal and a claim for many; either is run again.
+    resolved = {"40001", "40P01"} if plan is MIXED else {"40001"}
+    assert done.conflicts.keys() <= resolved
 
 
 @pytest.mark.requirement("FK-SQL-20", "FK-SQL-21", "FK-SQL-22", "FK-SQL-23")
-@pytest.mark.parametrize("plan", [HOT, SPREAD, ABORTING], ids=["hot", "spread", "aborting"])
+@pytest.mark.parametrize("plan", [HOT, MIXED, SPREAD, ABORTING], ids=["hot", "mixed", "spread", "aborting"])
 def test_eight_workers_on_sqlite(plan: Plan, tmp_path: Path, rounds: int) -> None:
     connect = sqlite(tmp_path / "keys.sqlite")
     done = run(connect, plan, tmp_path / "history.jsonl", workers=8, steps=100 * rounds, seed=1)
