@@ -136,8 +136,8 @@ _WAIT = f"""
       ORDER BY k.user_id, k.device_id, k.algorithm FOR UPDATE OF k
     ) AS freed"""
 
-# Everything that holds locks of several devices locks them here first, in one order. specs/sql.md, "Locks", has the
-# circles that are left.
+# Everything that holds locks of several devices locks them here first, in one order. Which circles are left
+# all the same is in specs/sql.md, "Locks".
 _LOCK = f"""
     SELECT count(*) FROM (
       SELECT t.uploads FROM fallbackkeys_devices t
