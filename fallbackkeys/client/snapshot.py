@@ -290,10 +290,13 @@ def _algorithm_of(saved: Node, algorithm: str, state: ClientState) -> AlgorithmK
 
 
 def _restore_memory(saved: Node, algorithm: str, half: int) -> Memory:
-    halves = saved.elements()
-    if len(halves) != 2:  # noqa: PLR2004 - two halves
-        _refuse(saved, "must have two halves")
-    recent, older = ({key_id: item.string() for key_id, item in half.items()} for half in halves)
+    match saved.elements():
+        case [first, second]:
+            recent, older = (
+                {key_id: item.string() for key_id, item in one.items()} for one in (first, second)
+            )
+        case _:
+            _refuse(saved, "must have two halves")
     both = {**older, **recent}
     for key_id, public in both.items():
         _check_pair(saved, algorithm, key_id, public)
@@ -302,7 +305,7 @@ def _restore_memory(saved: Node, algorithm: str, half: int) -> Memory:
     if max(len(recent), len(older)) > half:
         _refuse(saved, f"remembers more than {half} keys in a half")
     return Memory(
-        half, Map(recent), Map(older), *(Map({p: i for i, p in half.items()}) for half in (recent, older))
+        half, Map(recent), Map(older), *(Map({p: i for i, p in one.items()}) for one in (recent, older))
     )
 
 

@@ -10,7 +10,7 @@ from fallbackkeys.sql.statement import Parameter, storable
 
 
 def listed(fields: str, entries: Iterable[tuple[Parameter, ...]]) -> str:
-    """Entries as JSON, their members named by letters (`common.FIELDS`).
+    """Entries as JSON, their members named by letters (`portable.FIELDS`).
 
     Raises:
         Malformed: see `statement.storable`.

@@ -17,49 +17,9 @@ What holds with many workers, and when workers and servers die, is FK-SQL-20 to 
 
 from typing import Final
 
-from fallbackkeys.sql.common import FIELDS, common, issue, use
 from fallbackkeys.sql.engine import Engine, ManyQueries, OneQueries
+from fallbackkeys.sql.portable import FIELDS, MIGRATIONS, issue, portable, use
 from fallbackkeys.sql.statement import Query
-
-# No collation is named, as CockroachDB takes one for another type; give the database the locale C.
-_SCHEMA_1 = (
-    """
-    CREATE TABLE fallbackkeys_devices (
-      user_id text NOT NULL,
-      device_id text NOT NULL,
-      uploads bigint NOT NULL,
-      PRIMARY KEY (user_id, device_id)
-    )""",
-    """
-    CREATE TABLE fallbackkeys_slots (
-      user_id text NOT NULL,
-      device_id text NOT NULL,
-      algorithm text NOT NULL,
-      key_id text NOT NULL,
-      fingerprint text NOT NULL,
-      json text NOT NULL,
-      used boolean NOT NULL,
-      PRIMARY KEY (user_id, device_id, algorithm)
-    )""",
-    """
-    CREATE TABLE fallbackkeys_keys (
-      user_id text NOT NULL,
-      device_id text NOT NULL,
-      algorithm text NOT NULL,
-      fingerprint text NOT NULL,
-      upload bigint NOT NULL,
-      position integer NOT NULL,
-      key_id text NOT NULL,
-      json text,
-      PRIMARY KEY (user_id, device_id, algorithm, fingerprint)
-    )""",
-    """
-    CREATE UNIQUE INDEX fallbackkeys_waiting
-    ON fallbackkeys_keys (user_id, device_id, algorithm, upload, position) WHERE json IS NOT NULL""",
-    """
-    CREATE UNIQUE INDEX fallbackkeys_named
-    ON fallbackkeys_keys (user_id, device_id, algorithm, key_id) WHERE json IS NOT NULL""",
-)
 
 
 def _records(marker: str, fields: str) -> str:
@@ -148,8 +108,8 @@ _LOCK = f"""
 
 POSTGRESQL: Final = Engine(
     name="PostgreSQL",
-    migrations=(tuple(Query.of(text) for text in _SCHEMA_1),),
-    **common(_records),
+    migrations=MIGRATIONS,
+    **portable(_records),
     lock_version=Query.of("SELECT version FROM fallbackkeys_schema WHERE id = 1 FOR UPDATE"),
     claim_one=OneQueries(
         take=Query.of(_TAKE.format(oldest=_OLDEST)),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from fallbackkeys import EMPTY, Device, Upload, Wanted, sql
@@ -230,3 +231,24 @@ def test_a_key_locked_between_look_and_issue_is_looked_for_again(setup: Session)
     program = watched(sql.claim_many([Wanted(ALICE, CURVE)], engine=POSTGRESQL), race)
     claimed = setup.database.within(program)
     assert (raced, [key.key_id for key in claimed.keys.values()]) == (["k1", "k2"], ["k3"])
+
+
+@pytest.mark.requirement("FK-SQL-15")
+def test_a_claim_for_many_locks_its_devices_to_its_end_and_a_single_claim_none(
+    setup: Session, new_session: NewSession
+) -> None:
+    before(setup, ("k1", "k2", "k3"))
+    look = f"SELECT 1 FROM fallbackkeys_devices WHERE user_id = '{ALICE.user_id}' FOR UPDATE NOWAIT"
+    one = new_session().begin()
+    assert one.claim() == "k1"
+    setup.begin()
+    setup.database.execute(look)
+    setup.abort()
+    one.commit()
+    one.begin()
+    one.database.within(sql.claim_many([Wanted(ALICE, CURVE)], engine=POSTGRESQL))
+    setup.begin()
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        setup.database.execute(look)
+    setup.abort()
+    one.commit()

@@ -10,7 +10,7 @@ import json
 import math
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import attrs
 import httpx
@@ -152,7 +152,7 @@ class Connection:
             headers["Authorization"] = f"Bearer {token}"
         content = None if method == "GET" else json.dumps(body).encode()
         try:
-            return self._exchange(method, path, headers=headers, content=content, params=query)
+            return self._exchange(method, path, headers, content, query)
         except httpx.TimeoutException:
             status, what = GATEWAY_TIMEOUT, f"no answer within {self._limits.answer:g} s"
         except httpx.RequestError as error:
@@ -160,10 +160,17 @@ class Connection:
         self._must_live(f"{method} {path}: {what}")
         return Response(status=status, body={"error": what})
 
-    def _exchange(self, method: str, path: str, **sent: Any) -> _Answer:  # noqa: ANN401 - httpx's own
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+        query: dict[str, str] | None = None,
+    ) -> _Answer:
         """One request, and its answer as a whole within the time: one that drips for ever is none."""
         end = monotonic() + self._limits.answer
-        with self._client.stream(method, path, **sent) as answer:
+        with self._client.stream(method, path, headers=headers, content=content, params=query) as answer:
             data = bytearray()
             for part in answer.iter_bytes():
                 data += part

@@ -1,4 +1,4 @@
-"""The statements that both databases run as they are, but for how a list comes in as JSON."""
+"""The schema, and the statements that both databases run as they are, but for how a list comes in as JSON."""
 
 from collections.abc import Callable
 from typing import Final
@@ -13,7 +13,51 @@ FIELDS: Final = Map(u="text", d="text", a="text", k="text", f="text", j="text", 
 """User, device, algorithm, key id, fingerprint, JSON, position: the members of a listed entry."""
 
 
-def common(records: Records) -> Map[str, Query]:
+# No collation is named, as CockroachDB takes one for another type; give PostgreSQL's database the locale C.
+# SQLite reads `bigint` as its integer.
+_SCHEMA_1 = (
+    """
+    CREATE TABLE fallbackkeys_devices (
+      user_id text NOT NULL,
+      device_id text NOT NULL,
+      uploads bigint NOT NULL,
+      PRIMARY KEY (user_id, device_id)
+    )""",
+    """
+    CREATE TABLE fallbackkeys_slots (
+      user_id text NOT NULL,
+      device_id text NOT NULL,
+      algorithm text NOT NULL,
+      key_id text NOT NULL,
+      fingerprint text NOT NULL,
+      json text NOT NULL,
+      used boolean NOT NULL,
+      PRIMARY KEY (user_id, device_id, algorithm)
+    )""",
+    """
+    CREATE TABLE fallbackkeys_keys (
+      user_id text NOT NULL,
+      device_id text NOT NULL,
+      algorithm text NOT NULL,
+      fingerprint text NOT NULL,
+      upload bigint NOT NULL,
+      position integer NOT NULL,
+      key_id text NOT NULL,
+      json text,
+      PRIMARY KEY (user_id, device_id, algorithm, fingerprint)
+    )""",
+    """
+    CREATE UNIQUE INDEX fallbackkeys_waiting
+    ON fallbackkeys_keys (user_id, device_id, algorithm, upload, position) WHERE json IS NOT NULL""",
+    """
+    CREATE UNIQUE INDEX fallbackkeys_named
+    ON fallbackkeys_keys (user_id, device_id, algorithm, key_id) WHERE json IS NOT NULL""",
+)
+MIGRATIONS: Final = (tuple(Query.of(text) for text in _SCHEMA_1),)
+"""What leads from version n of the schema to n + 1, at index n."""
+
+
+def portable(records: Records) -> Map[str, Query]:
     """The statements, with lists read by `records`."""
     return Map({name: Query.of(text) for name, text in _texts(records).items()})
 
