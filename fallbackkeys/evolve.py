@@ -4,7 +4,7 @@
 events. They check that an event can have happened in the state it is applied to, and decide nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from itertools import groupby
 from typing import TypeAlias, assert_never, cast
@@ -72,19 +72,31 @@ def issue(state: DeviceState, stored: OneTimeKey) -> DeviceState:
     return DeviceState(pools, state.slots, state.uploads)
 
 
+def join(state: DeviceState, events: Sequence[OneTimeKeyAdded]) -> DeviceState:
+    """Make `OneTimeKeyAdded` true of keys that were just looked up, in order.
+
+    All at once, so that an upload costs one new pool and not one per key.
+    """
+    added: dict[str, list[OneTimeKey]] = {}
+    for event in events:
+        added.setdefault(event.key.algorithm, []).append(OneTimeKey(event.key, event.upload))
+    for algorithm, keys in added.items():
+        state = state.with_pool(algorithm, state.pool(algorithm).add(keys), events[-1].upload + 1)
+    return state
+
+
 def apply_all(state: DeviceState, events: Iterable[Event]) -> DeviceState:
     """Make events true, in order. `apply_all(old, result.events) == result.state`, always."""
     for kind, run in groupby(events, type):
         if kind is OneTimeKeyAdded:
-            state = _grow(state, cast("Iterable[OneTimeKeyAdded]", run))
+            state = _grow(state, tuple(cast("Iterable[OneTimeKeyAdded]", run)))
         else:
             state = reduce(apply, run, state)
     return state
 
 
-def _grow(state: DeviceState, events: Iterable[OneTimeKeyAdded]) -> DeviceState:
-    """Make a run of additions true at once, so that an upload costs one new pool and not one per key."""
-    added: dict[str, list[OneTimeKey]] = {}
+def _grow(state: DeviceState, events: Sequence[OneTimeKeyAdded]) -> DeviceState:
+    """Make a run of additions true, if each can have happened after those before it."""
     ids: set[tuple[str, str]] = set()
     fingerprints: set[bytes] = set()
     uploads = state.uploads
@@ -98,10 +110,7 @@ def _grow(state: DeviceState, events: Iterable[OneTimeKeyAdded]) -> DeviceState:
         uploads = event.upload + 1
         ids.add((key.algorithm, key.key_id))
         fingerprints.add(key.fingerprint)
-        added.setdefault(key.algorithm, []).append(OneTimeKey(key, event.upload))
-    for algorithm, keys in added.items():
-        state = state.with_pool(algorithm, state.pool(algorithm).add(keys), uploads)
-    return state
+    return join(state, events)
 
 
 def _waiting(state: DeviceState, event: OneTimeKeyIssued | OneTimeKeyDropped) -> OneTimeKey:

@@ -33,7 +33,7 @@ from fallbackkeys.events import (
     OneTimeKeyDropped,
     OneTimeKeyIssued,
 )
-from fallbackkeys.evolve import apply, apply_all, issue
+from fallbackkeys.evolve import apply, issue, join
 from fallbackkeys.keys import Key, KeyName
 from fallbackkeys.notices import (
     FallbackFlagOnOneTimeKey,
@@ -128,7 +128,7 @@ def _add_one_time_keys(
         # A new key, behind all earlier uploads and level with the others of this one (FK-UPLOAD-01).
         events.append(OneTimeKeyAdded(key, state.uploads))
         new_by_id[key.algorithm, key.key_id] = new_by_fingerprint[key.fingerprint] = key
-    after = apply_all(state, events)
+    after = join(state, events)
 
     # FK-LIMIT-02: counted only where the pool grew, so that a retry at a full pool succeeds.
     for algorithm in sorted({event.key.algorithm for event in events}):
