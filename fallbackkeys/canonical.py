@@ -5,7 +5,8 @@ forbids (fractions, negative zero, integers beyond 53 bits), so the rules are ch
 with a list of its own instead of recursion: a peer chooses the depth.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from canonicaljson import encode_canonical_json
 
@@ -43,36 +44,60 @@ def check(value: object, member: str, max_depth: int = MAX_DEPTH) -> None:
         Malformed: a number, a member name or another object in it is not allowed.
         TooLarge: it is nested deeper than `max_depth`.
     """
-    level: list[tuple[str, object]] = [(member, value)]
+    level = _containers([((None, member), value)])
     depth = 0
     while level:
-        below: list[tuple[str, object]] = []
-        for path, item in level:
-            match item:
-                case bool() | None | str():
-                    pass
-                case int():
-                    if not -MAX_INTEGER <= item <= MAX_INTEGER:
-                        raise Malformed(member=path, rule=Rule.INTEGER_RANGE, found=describe(item))
-                case float():
-                    raise Malformed(member=path, rule=Rule.INTEGER, found=describe(item))
-                case dict() | list():
-                    below.extend(_children(path, item))
-                case _:
-                    raise Malformed(member=path, rule=Rule.JSON_VALUE, found=describe(item))
-        # Every container on this level makes one level of nesting, an empty one too.
-        depth += any(isinstance(item, dict | list) for _, item in level)
+        depth += 1
         if depth > max_depth:
             raise TooLarge(member=member, limit=Limit.VALUE_DEPTH, allowed=max_depth, actual=depth)
-        level = below
+        level = _containers(inner for path, container in level for inner in _children(path, container))
 
 
-def _children(path: str, container: dict[object, object] | list[object]) -> Iterator[tuple[str, object]]:
+_Path: TypeAlias = "tuple[_Path | None, str | int]"
+"""Where a value stands: the path of what holds it, and its name or index there.
+
+Put into words for the one value that is refused: a peer chooses how many values there are and how long the
+names above them, and a text for each would take the product of both.
+"""
+
+_Container: TypeAlias = "dict[object, object] | list[object]"
+
+
+def _containers(values: Iterable[tuple[_Path, object]]) -> Iterable[tuple[_Path, _Container]]:
+    """The objects and lists among the values, each once; the other values are checked here."""
+    found: dict[int, tuple[_Path, _Container]] = {}
+    for path, value in values:
+        match value:
+            case bool() | None | str():
+                pass
+            case int():
+                if not -MAX_INTEGER <= value <= MAX_INTEGER:
+                    raise Malformed(member=_said(path), rule=Rule.INTEGER_RANGE, found=describe(value))
+            case float():
+                raise Malformed(member=_said(path), rule=Rule.INTEGER, found=describe(value))
+            case dict() | list():
+                found[id(value)] = path, value
+            case _:
+                raise Malformed(member=_said(path), rule=Rule.JSON_VALUE, found=describe(value))
+    return found.values()
+
+
+def _children(path: _Path, container: _Container) -> Iterator[tuple[_Path, object]]:
     if isinstance(container, list):
-        for index, item in enumerate(container):
-            yield f"{path}[{index}]", item
+        for index, value in enumerate(container):
+            yield (path, index), value
         return
-    for name, item in container.items():
+    for name, value in container.items():
         if not isinstance(name, str):
-            raise Malformed(member=f"{path}: a member name", rule=Rule.STRING, found=describe(name))
-        yield f"{path}.{quote(name)}", item
+            raise Malformed(member=f"{_said(path)}: a member name", rule=Rule.STRING, found=describe(name))
+        yield (path, name), value
+
+
+def _said(path: _Path) -> str:
+    """A path in words."""
+    outer, step = path
+    words: list[str] = []
+    while outer is not None:
+        words.append(f"[{step}]" if isinstance(step, int) else f".{quote(step)}")
+        outer, step = outer
+    return f"{step}{''.join(reversed(words))}"

@@ -1,6 +1,7 @@
 """Matrix's canonical JSON: the examples of its appendix, what it forbids, and how deep a value may be."""
 
 import json
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -210,3 +211,23 @@ def test_encoding_is_that_of_the_appendix_and_loses_nothing(value: object) -> No
     expected = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode("UTF-8")
     assert encoded == expected
     assert json.loads(encoded) == value
+
+
+@pytest.mark.requirement("FK-FORM-11")
+def test_many_values_under_long_names_take_no_more_memory_than_themselves() -> None:
+    value = {"a" * 1_000: {"b" * 1_000: [0] * 100_000}}
+    tracemalloc.start()
+    try:
+        check(value, "the body")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000  # a path in words for each number would be 200 MB
+
+
+def test_a_value_that_holds_itself_many_times_is_too_deep() -> None:
+    value: dict[str, Any] = {}
+    value["one"] = value["two"] = value
+    with pytest.raises(TooLarge) as refused:
+        check(value, "the body")
+    assert refused.value.limit is Limit.VALUE_DEPTH

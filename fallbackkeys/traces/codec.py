@@ -84,7 +84,6 @@ def parse_trace(data: bytes, path: str) -> Trace:
     """
     try:
         document = _parse_json(data)
-        _check_depth(document)
         _check_format(document)
         return _trace(_check_structure(document))
     except _Invalid as invalid:
@@ -115,6 +114,7 @@ def _parse_json(data: bytes) -> JSON:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise _Invalid(place, f"is not JSON: {error.msg}") from None
+    _check_depth(document)
     _refuse_faults(document)
     return cast("JSON", document)
 
@@ -139,18 +139,16 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object] | _Fault:
     return members
 
 
-def _refuse_faults(document: object) -> None:
-    level: list[tuple[tuple[str | int, ...], object]] = [((), document)]
-    while level:
-        below: list[tuple[tuple[str | int, ...], object]] = []
-        for path, item in level:
-            if isinstance(item, _Fault):
-                raise _Invalid(place_of(path), item.reason)
-            if isinstance(item, dict):
-                below += [((*path, name), value) for name, value in item.items()]
-            elif isinstance(item, list):
-                below += [((*path, index), value) for index, value in enumerate(item)]
-        level = below
+def _refuse_faults(item: object, path: tuple[str | int, ...] = ()) -> None:
+    """Recurses no deeper than `MAX_DEPTH`, which is checked before."""
+    if isinstance(item, _Fault):
+        raise _Invalid(place_of(path), item.reason)
+    if isinstance(item, dict):
+        for name, value in item.items():
+            _refuse_faults(value, (*path, name))
+    elif isinstance(item, list):
+        for index, value in enumerate(item):
+            _refuse_faults(value, (*path, index))
 
 
 def _check_depth(document: JSON) -> None:
