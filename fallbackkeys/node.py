@@ -27,7 +27,9 @@ class Node:
         node = cls(snapshot, "the snapshot")
         found = node["format"].integer()
         if found != version:
-            raise SnapshotError(place="format", reason=f"is {found}; this version reads {version} only")
+            raise SnapshotError(
+                place="format", reason=f"is {describe(found)}; this version reads {version} only"
+            )
         return node
 
     def __getitem__(self, name: str) -> "Node":
@@ -44,7 +46,8 @@ class Node:
         """Refuse members that the format does not name."""
         for name in self.expect(dict, "an object"):
             if name not in names:
-                raise SnapshotError(place=self.place, reason=f"has the unknown member {quote(str(name))}")
+                shown = quote(name) if isinstance(name, str) else describe(name)
+                raise SnapshotError(place=self.place, reason=f"has the unknown member {shown}")
 
     def items(self) -> list[tuple[str, "Node"]]:
         """An object's members."""

@@ -96,7 +96,7 @@ def _restore_device(node: Node) -> DeviceState:
     uploads = node["uploads"].integer()
     for member in ("pools", "slots"):
         for algorithm, saved in node[member].items():
-            saved.checked(KeyName.parse, f"{algorithm}:id")
+            saved.checked(KeyName.parse, f"{algorithm}:k")  # the shortest name it can stand in
     pools = {
         algorithm: _restore_pool(saved, algorithm, uploads) for algorithm, saved in node["pools"].items()
     }

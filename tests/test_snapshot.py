@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from fallbackkeys import EMPTY, EMPTY_STORE, Device, DeviceState, KeyName, SnapshotError, claim, drop
+from fallbackkeys import (
+    EMPTY,
+    EMPTY_STORE,
+    Device,
+    DeviceState,
+    Key,
+    KeyName,
+    SnapshotError,
+    Upload,
+    claim,
+    drop,
+    upload,
+)
 from fallbackkeys.snapshot import restore_device, restore_store, save_device, save_store
 from tests.builders import CURVE, claimed_ids, fallback_key, one_time_key, uploaded
 
@@ -45,6 +57,11 @@ def test_a_store_comes_back_equal() -> None:
     assert restore_store(save_store(EMPTY_STORE)) == EMPTY_STORE
 
 
+def test_the_longest_algorithm_that_a_key_can_have_comes_back() -> None:
+    state = upload(EMPTY, Upload(one_time_keys=(Key.parse(f"{'a' * 253}:k", "x"),))).state
+    assert restore_device(save_device(state)) == state
+
+
 def broken(path: str, value: Any) -> Any:
     """A good snapshot with one member replaced; `del` removes it."""
     saved: Any = copy.deepcopy(
@@ -71,11 +88,13 @@ SLOT = f"slots/{CURVE}"
         (None, "the snapshot", "must be an object, not null"),
         ([], "the snapshot", "must be an object, not a list of 0"),
         ({}, "the snapshot", "lacks the member format"),
-        (broken("format", 2), "format", "is 2; this version reads 1 only"),
+        (broken("format", 2), "format", "is the number 2; this version reads 1 only"),
         (broken("format", True), "format", "must be an integer of at least 0, not true"),
         (broken("uploads", -1), "uploads", "must be an integer of at least 0, not the number -1"),
         (broken("uploads", "del"), "the snapshot", "lacks the member uploads"),
         (broken("more", 1), "the snapshot", "has the unknown member more"),
+        (broken("format", 10**5000), "format", "is an integer of more than 64 bits; this version"),
+        ({**broken("format", 1), 10**5000: 1}, "the snapshot", "unknown member an integer of more than"),
         (broken("pools", []), "pools", "must be an object, not a list of 0"),
         (broken("pools", {1: {}}), "pools", "has the member name the number 1"),
         (broken(POOL, {}), f"pools.{CURVE}", "must be a list, not an object of 0 members"),

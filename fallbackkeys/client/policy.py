@@ -99,7 +99,7 @@ def _check_algorithms(algorithms: object) -> None:
         raise _wrong("algorithms", "must name at least one algorithm, each once", list(algorithms))
     for algorithm in algorithms:
         try:
-            KeyName.parse(f"{algorithm}:id")
+            KeyName.parse(f"{algorithm}:k")
         except Malformed as malformed:
             raise _wrong("algorithms", "must be parts of a key's name", algorithm) from malformed
 
