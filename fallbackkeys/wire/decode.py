@@ -92,6 +92,7 @@ def upload(
     Raises:
         Malformed: the body, a map or a key breaks a rule of form.
         TooLarge: more keys than an upload may hold, or a key beyond its limits.
+        Misuse: `spoken` is empty, or holds what is not in `DIALECTS`.
     """
     if not isinstance(body, dict):
         raise Malformed(member="the body", rule=Rule.OBJECT, found=describe(body))

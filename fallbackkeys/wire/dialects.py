@@ -62,11 +62,27 @@ def dialects(names: Iterable[str]) -> tuple[Dialect, ...]:
     return tuple(dialect for dialect in DIALECTS if dialect.name in wanted)
 
 
+def in_order(spoken: Iterable[Dialect]) -> tuple[Dialect, ...]:
+    """The dialects of a configuration in the table's order, each once.
+
+    Raises:
+        Misuse: there is none, or something that is not in `DIALECTS`: a server would take uploads with a
+            fallback key and never see the key.
+    """
+    wanted = tuple(spoken)
+    strange = [dialect for dialect in wanted if dialect not in DIALECTS]
+    if strange or not wanted:
+        raise Misuse(f"dialects spoken must be some of DIALECTS, not {strange[0] if strange else 'none'!r}")
+    return tuple(dialect for dialect in DIALECTS if dialect in wanted)
+
+
 def fallback_member(body: dict[str, object], spoken: Iterable[Dialect]) -> str | None:
     """Which member of an upload holds the fallback keys: the first that is there and not null, if any.
 
     Members that lose, and those of dialects not spoken, are not looked at (FK-DIALECT-05, FK-DIALECT-07).
+
+    Raises:
+        Misuse: as `in_order`.
     """
-    wanted = set(spoken)
-    members = (member for dialect in DIALECTS if dialect in wanted for member in dialect.request_members)
+    members = (member for dialect in in_order(spoken) for member in dialect.request_members)
     return next((member for member in members if body.get(member) is not None), None)

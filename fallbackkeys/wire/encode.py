@@ -11,7 +11,7 @@ from fallbackkeys.errors import JSON, Refusal
 from fallbackkeys.keys import Key
 from fallbackkeys.outcomes import SyncView
 from fallbackkeys.wire.decode import ONE_TIME_KEYS
-from fallbackkeys.wire.dialects import STABLE, Dialect
+from fallbackkeys.wire.dialects import STABLE, Dialect, in_order
 
 ALWAYS_COUNTED = "signed_curve25519"
 """Counted even at zero: clients took a missing count for "no news" and never uploaded (FK-SYNC-03)."""
@@ -40,9 +40,12 @@ def sync_fields(view: SyncView, spoken: Iterable[Dialect] = STABLE) -> dict[str,
     """The two fields of `/sync`, the second under the name of every dialect spoken (FK-DIALECT-06).
 
     Both are always present, in initial and incremental syncs (FK-SYNC-01).
+
+    Raises:
+        Misuse: `spoken` is empty, or holds what is not in `DIALECTS`.
     """
     fields: dict[str, JSON] = {COUNTS: counts(view)}
-    for dialect in spoken:
+    for dialect in in_order(spoken):
         fields[dialect.sync_member] = list(view.unused_fallback_key_types)
     return fields
 

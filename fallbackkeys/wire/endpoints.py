@@ -86,7 +86,11 @@ def upload_keys(
     spoken: Iterable[Dialect] = STABLE,
     policy: Policy = WIRE,
 ) -> Answer:
-    """`POST /_matrix/client/v3/keys/upload`, by the device whose access token the request carried."""
+    """`POST /_matrix/client/v3/keys/upload`, by the device whose access token the request carried.
+
+    Raises:
+        Misuse: `spoken` is empty, or holds what is not in `DIALECTS`.
+    """
     try:
         device = decode.device(user_id, device_id)
         decoded = decode.upload(body, device, spoken=tuple(spoken), policy=policy)
@@ -128,7 +132,7 @@ def claim_keys(
         store=claimed.store,
         events=claimed.events,
         woken=claimed.woken,
-        requests={server: encode.claim_request(entries) for server, entries in asked.items()},
+        requests={server: encode.claim_request(asked[server]) for server in sorted(asked)},
         local=claimed.keys,
         asked=asked,
         policy=policy,
@@ -156,7 +160,11 @@ def federation_claim_keys(
 
 
 def sync_keys(store: KeyStore, user_id: str, device_id: str, *, spoken: Iterable[Dialect] = STABLE) -> Answer:
-    """The two fields of `GET /_matrix/client/v3/sync`, to be merged into its answer."""
+    """The two fields of `GET /_matrix/client/v3/sync`, to be merged into its answer.
+
+    Raises:
+        Misuse: `spoken` is empty, or holds what is not in `DIALECTS`.
+    """
     try:
         device = decode.device(user_id, device_id)
     except Refusal as refusal:

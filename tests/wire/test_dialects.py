@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fallbackkeys import Malformed, Misuse, Rule
-from fallbackkeys.wire import DIALECTS, STABLE, Dialect, decode, dialects
+from fallbackkeys import EMPTY_STORE, Malformed, Misuse, Rule
+from fallbackkeys.wire import DIALECTS, STABLE, Dialect, decode, dialects, sync_keys, upload_keys
 from tests.builders import ALICE, CURVE, signed_value
 
 UNSTABLE_KEYS = "org.matrix.msc2732.fallback_keys"
@@ -146,6 +146,25 @@ def test_the_order_in_which_a_server_lists_its_dialects_does_not_matter() -> Non
 )
 def test_dialects_are_found_by_name_in_the_tables_order(names: list[str], expected: list[str]) -> None:
     assert [dialect.name for dialect in dialects(names)] == expected
+
+
+@pytest.mark.requirement("FK-DIALECT-07")
+@pytest.mark.parametrize(
+    "spoken",
+    [
+        (),
+        ["stable"],
+        "stable",
+        [*STABLE, Dialect(name="mine", request_members=("mine",), sync_member="own")],
+    ],
+    ids=["none", "names", "a name", "one of its own"],
+)
+def test_what_is_not_in_the_table_cannot_be_spoken(spoken: Any) -> None:
+    """Else uploads would be answered 200 and their fallback keys lost."""
+    with pytest.raises(Misuse, match="some of DIALECTS"):
+        upload_keys(EMPTY_STORE, "@alice:example.org", "A", {}, spoken=spoken)
+    with pytest.raises(Misuse, match="some of DIALECTS"):
+        sync_keys(EMPTY_STORE, "@alice:example.org", "A", spoken=spoken)
 
 
 @pytest.mark.parametrize("names", [[], ["latest"], ["stable", ""], ["Stable"], ["stable", "drafts"]])
