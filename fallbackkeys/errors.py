@@ -9,12 +9,14 @@ Three classes of fault, never mixed:
 """
 
 import enum
+import functools
 from abc import abstractmethod
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import attrs
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+"""What a JSON parser returns."""
 
 
 class Errcode(enum.StrEnum):
@@ -81,13 +83,21 @@ class Limit(enum.StrEnum):
 
 
 class FallbackKeysError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this package. Each can be copied and pickled, as a pool of processes does."""
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        """How to make it again: Python would pass no argument, and most take keywords only."""
+        cls = type(self)
+        if not attrs.has(cls):
+            return super().__reduce__()
+        fields = {field.alias: getattr(self, field.name) for field in attrs.fields(cls) if field.init}
+        return functools.partial(cls, **fields), ()
 
 
 class Refusal(FallbackKeysError):
     """A peer's input was refused; nothing was changed. Answer with `status`, `errcode` and `message`."""
 
-    status = 400
+    status: ClassVar[int] = 400
     """The HTTP status, always 400 so far."""
     errcode: Errcode
 

@@ -1,7 +1,8 @@
 """Making events true: the only functions that make a new state of a device.
 
 `transitions` decides what happens and calls these; an embedder calls them to rebuild a state from stored
-events. They check that an event can have happened in the state it is applied to, and decide nothing.
+events. They check that an event fits the state it is applied to (the key is there, or its id is free; the
+mark is right), and decide nothing: whether it was the key's turn is the business of `transitions`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +32,8 @@ def apply(state: DeviceState, event: Event) -> DeviceState:
     """Make one event true.
 
     Raises:
-        EventMismatch: the event cannot have happened in this state; it belongs to another one.
+        EventMismatch: the event is about a key that is not in this state, or already is, or about another
+            mark: it belongs to another state.
     """
     match event:
         case OneTimeKeyIssued():

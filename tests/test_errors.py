@@ -1,6 +1,9 @@
 """Refusals say which member breaks which rule; nothing a peer sends gets into a message unescaped."""
 
+import copy
 import json
+import pickle
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -56,6 +59,21 @@ def test_a_refusal_has_a_status_an_errcode_and_a_message(
     assert refusal.errcode == errcode
     assert all(part in refusal.message for part in parts)
     assert str(refusal) == refusal.message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MALFORMED, TOO_LARGE, CONFLICT, SEVERAL, NOT_CLAIMABLE, MISMATCH, SNAPSHOT, Misuse("no dialect")],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("again", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])  # noqa: S301 - ours
+def test_an_error_comes_through_a_pool_of_processes(
+    error: FallbackKeysError, again: Callable[[FallbackKeysError], FallbackKeysError]
+) -> None:
+    made = again(error)
+    assert type(made) is type(error)
+    assert str(made) == str(error)
+    assert getattr(made, "errcode", None) == getattr(error, "errcode", None)
 
 
 @pytest.mark.requirement("FK-FORM-11")

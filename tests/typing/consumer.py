@@ -1,3 +1,4 @@
+# pyright: strict
 """An embedder's program as type checkers see it: mypy and pyright, both strict, must accept every line.
 
 Run by neither pytest nor anything else; `.ci/test` gives it to both.
