@@ -7,6 +7,7 @@ package loads no cryptography, network, database or terminal library.
 
 from fallbackkeys.devices import Device, Wanted
 from fallbackkeys.errors import (
+    JSON,
     Errcode,
     EventMismatch,
     FallbackKeysError,
@@ -60,6 +61,7 @@ from fallbackkeys.transitions import (
 __all__ = [
     "EMPTY",
     "EMPTY_STORE",
+    "JSON",
     "PURE",
     "WIRE",
     "Claimed",

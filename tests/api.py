@@ -11,6 +11,7 @@ import griffe
 PUBLIC = (
     "fallbackkeys",
     "fallbackkeys.wire",
+    "fallbackkeys.wire.decode",
     "fallbackkeys.wire.encode",
     "fallbackkeys.keystore",
     "fallbackkeys.snapshot",

@@ -27,7 +27,6 @@ from fallbackkeys.testing.topics import Topic, facets
 _KEY = one_time_key(ALICE, 0)
 _FALLBACK = fallback_key(ALICE, 0)
 _WHY_REFUSED = "A client at fault believes that it is not, or that the server is, and tries again."
-_WHY_FORM = "Clients find the key by its form, and cannot use it, or fail."
 
 
 def _no(*types: type) -> st.SearchStrategy[JSON]:
