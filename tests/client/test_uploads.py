@@ -132,6 +132,31 @@ def test_after_a_conflict_the_fallback_key_goes_alone_and_new_ids_follow() -> No
 
 
 @pytest.mark.requirement("FK-CLIENT-08")
+def test_after_a_conflict_keys_that_were_made_meanwhile_wait_for_the_fallback_keys() -> None:
+    """A library that marks single keys makes keys during an upload; they may be the next to conflict."""
+    world = World(small(MSC2732, per_id_publish=True))
+    world.answer_sync(world.send_sync(), counts={ONE: 0}, missing=Missing.UNCHANGED, unused=[])
+    world.settle()
+    assert world.attempt is not None
+    kept = {name for name in names(world.attempt.keys) if name[0] is Kind.FALLBACK}
+    key_id = next(iter(world.attempt.keys.one_time_keys[ONE]))
+    world.answer_sync(world.send_sync(), counts={OTHER: 0}, missing=Missing.UNCHANGED, unused=[])
+    world.settle()
+    made = {
+        (Kind.ONE_TIME, OTHER, *pair) for pair in world.state.algorithms[OTHER].one_time.unpublished.items()
+    }
+    assert len(kept) == 2
+    assert len(made) == 3
+    world.refuse(Conflict(algorithm=ONE, key_id=key_id))
+    for following in (kept, made):
+        world.settle()
+        assert world.attempt is not None
+        assert names(world.attempt.keys) == following
+        world.serve()
+        world.answer(world.answers.pop())
+
+
+@pytest.mark.requirement("FK-CLIENT-08")
 def test_conflicts_in_a_row_are_ever_rarer() -> None:
     world = World(ALONE)
     world.answer_sync(world.send_sync(), counts={}, unused=None)
