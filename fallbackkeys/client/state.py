@@ -24,7 +24,7 @@ class Kind(enum.StrEnum):
     FALLBACK = "fallback"
 
 
-_NONE: Map[str, Ids] = Map()
+NO_KEYS: Map[str, Ids] = Map()
 _UNUSED: Map[str, None] = Map()
 
 
@@ -32,8 +32,8 @@ _UNUSED: Map[str, None] = Map()
 class KeySet:
     """The keys of one upload: algorithm → key id → public key, for each kind."""
 
-    one_time_keys: Map[str, Ids] = _NONE
-    fallback_keys: Map[str, Ids] = _NONE
+    one_time_keys: Map[str, Ids] = NO_KEYS
+    fallback_keys: Map[str, Ids] = NO_KEYS
 
 
 @attrs.frozen
@@ -249,9 +249,9 @@ class ClientState:
     def seen(self, now: int) -> "ClientState":
         """The same after a reading of the clock, which every moment in it must be shown (FK-CLIENT-10)."""
         state = self
-        for algorithm, keys in self.algorithms.items():
-            shown = keys.seen(now)
-            if shown is not keys:
+        for algorithm in self.policy.algorithms:
+            shown = self.algorithms[algorithm].seen(now)
+            if shown is not self.algorithms[algorithm]:
                 state = state.with_keys(algorithm, shown)
         if state.request is None or state.request.since.seen(now) is state.request.since:
             return state
@@ -269,7 +269,9 @@ class ClientState:
 
 
 def _seen(moment: Moment | None, now: int) -> Moment | None:
-    return None if moment is None else moment.seen(now)
+    if moment is None or (moment.behind is None and moment.at <= now):  # nearly always
+        return moment
+    return moment.seen(now)
 
 
 change_one_time: Callable[..., OneTimeKeys] = changer(OneTimeKeys)

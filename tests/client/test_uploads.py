@@ -6,6 +6,7 @@ from fallbackkeys.client import (
     MSC2732,
     Conflict,
     Generated,
+    GenerateFallbackKey,
     GenerateOneTimeKeys,
     Kind,
     MarkPublished,
@@ -247,6 +248,23 @@ def test_the_same_log_gives_the_same_states() -> None:
     world = rotated()
     world.answer(UploadFailed(request=0, failure=OutcomeUnknown()))
     world.replay()
+
+
+@pytest.mark.requirement("FK-CLIENT-12")
+@pytest.mark.parametrize("algorithms", [(ONE, OTHER), (OTHER, ONE)])
+def test_outputs_come_in_the_order_of_the_policy(algorithms: tuple[str, str]) -> None:
+    """A map's own order is another one in every process."""
+    world = World(small(MSC2732, algorithms=algorithms))
+    persist, *generate = world.answer_sync(world.send_sync(), counts={}, unused=[]).outputs
+    assert isinstance(persist, Persist)
+    assert generate == [
+        output
+        for algorithm in algorithms
+        for output in (
+            GenerateOneTimeKeys(algorithm=algorithm, count=3),
+            GenerateFallbackKey(algorithm=algorithm, evicts=None),
+        )
+    ]
 
 
 @pytest.mark.requirement("FK-CLIENT-07")
