@@ -254,8 +254,8 @@ def _restore_request(saved: Node, state: ClientState) -> Request:
     attempts, sent = saved["attempts"].integer(), saved["sent"].boolean()
     if stage not in {member.value for member in Stage}:
         _refuse(saved["stage"], f"is no stage: {quote(stage)}")
-    attempted = attempts > 0
-    if attempted is (stage == Stage.WAITING) or (sent and not attempted) or (stage == Stage.SENT and not sent):
+    tried = attempts > 0
+    if tried is (stage == Stage.WAITING) or (sent and not tried) or (stage == Stage.SENT and not sent):
         _refuse(saved["stage"], "contradicts the attempts that were made")
     if since is None:
         _refuse(saved["since"], "must be a moment")
