@@ -52,6 +52,7 @@ from fallbackkeys.client.state import (
     change_one_time,
     change_request,
     change_state,
+    new_request,
 )
 from fallbackkeys.persistent import Map
 
@@ -341,7 +342,7 @@ def _form_request(state: ClientState, now: int) -> ClientState:
     if not one_time and not fallback:
         return state
     generation = state.generation + 1
-    request = Request(state.requests, KeySet(one_time, fallback), generation, since=Moment(now))
+    request = new_request(state.requests, KeySet(one_time, fallback), generation, Moment(now))
     return change_state(
         state, algorithms=algorithms, request=request, requests=state.requests + 1, generation=generation
     )

@@ -14,7 +14,7 @@ from fallbackkeys.client.clock import Moment
 from fallbackkeys.client.names import NO_FALLBACK_KEYS, NO_IDS, NO_ONE_TIME_KEYS, Ids, Memory
 from fallbackkeys.client.policy import ClientPolicy
 from fallbackkeys.persistent import Map
-from fallbackkeys.slots import changer
+from fallbackkeys.slots import changer, maker
 
 
 class Kind(enum.StrEnum):
@@ -274,6 +274,7 @@ def _seen(moment: Moment | None, now: int) -> Moment | None:
     return moment.seen(now)
 
 
+new_request: Callable[..., Request] = maker(Request)
 change_one_time: Callable[..., OneTimeKeys] = changer(OneTimeKeys)
 change_fallback_key: Callable[..., FallbackKey] = changer(FallbackKey)
 change_keys: Callable[..., AlgorithmKeys] = changer(AlgorithmKeys)
