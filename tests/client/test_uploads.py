@@ -73,6 +73,29 @@ def test_an_answer_that_never_comes_is_given_up() -> None:
     assert world.attempt == first
 
 
+@pytest.mark.requirement("FK-CLIENT-07", "FK-CLIENT-08")
+@pytest.mark.parametrize("accepted", [True, False])
+def test_an_answer_that_comes_after_its_time_out_settles_the_upload(accepted: bool) -> None:  # noqa: FBT001 - a case
+    world = World(ALONE)
+    world.fair_sync()
+    world.settle()
+    assert world.attempt is not None
+    keys = world.attempt.keys
+    world.now += 30
+    world.give(Tick())
+    assert not world.outputs
+    if accepted:
+        world.serve()
+        world.answer(world.answers.pop())
+        assert asked(world, MarkPublished) == [MarkPublished(keys=keys)]
+        assert world.state.request is None
+    else:
+        world.refuse(Conflict(algorithm=ONE, key_id=next(iter(keys.one_time_keys[ONE]))))
+        world.settle()
+        assert [report.topic for report in world.reports] == [Topic.CONFLICT]
+        assert names(world.attempt.keys) == {name for name in names(keys) if name[0] is Kind.FALLBACK}
+
+
 @pytest.mark.requirement("FK-CLIENT-07")
 def test_after_a_crash_the_same_keys_are_uploaded() -> None:
     world = World(ALONE)
