@@ -49,9 +49,9 @@ def rotation(state: ClientState, keys: AlgorithmKeys) -> Waits | None:
         # Generating twice without an acknowledgement evicts the only published key (FK-CLIENT-01).
         if current.published is None:
             return None
-        # Generating evicts the previous key: only once it has been held long enough; and where the library
-        # can forget, it goes first (FK-CLIENT-02).
-        if keys.previous is not None and (policy.can_forget or not keys.caught_up):
+        # Generating evicts the previous key: only once it has been held long enough (FK-CLIENT-02). Where the
+        # library can forget, it is gone by then.
+        if keys.previous is not None and not keys.caught_up:
             return None
         used = current.handed_out or current.first_used is not None
         if not (policy.rotation.on_use and used):
