@@ -170,7 +170,7 @@ def unknown_algorithms(state: ClientState, named: Iterable[str]) -> list[Output]
     return [
         Report(topic=Topic.UNKNOWN_ALGORITHM, subject=shown(algorithm))
         for algorithm in dict.fromkeys(named)
-        if algorithm not in state.algorithms
+        if algorithm not in state.policy.algorithms
     ]
 
 

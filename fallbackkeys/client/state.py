@@ -265,7 +265,8 @@ class ClientState:
     def at_hand(self, algorithm: str) -> int:
         """The one-time keys that the server has, as far as it is known, or will have."""
         one_time = self.algorithms[algorithm].one_time
-        return (one_time.count or 0) + len(one_time.unpublished) + len(self.requested(algorithm))
+        requested = 0 if self.request is None else len(self.requested(algorithm))
+        return (one_time.count or 0) + len(one_time.unpublished) + requested
 
 
 def _seen(moment: Moment | None, now: int) -> Moment | None:
