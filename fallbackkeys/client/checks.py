@@ -63,11 +63,11 @@ def sync(given: Sync, state: ClientState) -> None:
 def generated(made: Generated, state: ClientState) -> None:
     """Refuse a key without a kind, of an algorithm that is not ours, or with a name that no key may have."""
     _member(made.kind, Kind, "Generated.kind")
-    _text("Generated.algorithm", made.algorithm)
+    if made.algorithm not in state.policy.algorithms:
+        _text("Generated.algorithm", made.algorithm)
+        raise UnknownAlgorithm(algorithm=made.algorithm)
     _text("Generated.key_id", made.key_id)
     _text("Generated.public", made.public)
-    if made.algorithm not in state.algorithms:
-        raise UnknownAlgorithm(algorithm=made.algorithm)
     try:
         KeyName.parse(f"{made.algorithm}:{made.key_id}")
     except Malformed as malformed:
@@ -131,21 +131,20 @@ def counts(value: object) -> dict[str, int] | None:
     """A map of counts, None where it is none; an absent one has no members."""
     if value is None:
         return {}
-    if not isinstance(value, dict | Map):
+    if not isinstance(value, (dict, Map)):
         return None
     found = dict(value.items())
-    fine = all(
-        isinstance(name, str) and type(count) is int and 0 <= count <= MAX_INTEGER
-        for name, count in found.items()
-    )
-    return found if fine else None
+    for name, count in found.items():
+        if not isinstance(name, str) or type(count) is not int or not 0 <= count <= MAX_INTEGER:
+            return None
+    return found
 
 
 def unused_types(value: object) -> tuple[str, ...] | None:
     """A list of algorithms, None where it is none; an absent one has no elements."""
     if value is None:
         return ()
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         return None
     return tuple(value)
 
@@ -171,7 +170,7 @@ def unknown_algorithms(state: ClientState, named: Iterable[str]) -> list[Output]
     return [
         Report(topic=Topic.UNKNOWN_ALGORITHM, subject=shown(algorithm))
         for algorithm in dict.fromkeys(named)
-        if algorithm not in state.algorithms
+        if algorithm not in state.policy.algorithms
     ]
 
 

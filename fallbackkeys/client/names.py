@@ -1,8 +1,11 @@
 """Which key an id stands for: for the life of a device, one id one key and one key one id (FK-CLIENT-07)."""
 
+from collections.abc import Callable
+
 import attrs
 
 from fallbackkeys.persistent import Map
+from fallbackkeys.slots import maker
 
 Ids = Map[str, str]
 """Key id → public key."""
@@ -25,9 +28,11 @@ class Memory:
     def with_key(self, key_id: str, public: str) -> "Memory":
         """Remember a key; when the recent half is full, the older one is forgotten."""
         if len(self.recent) >= self.half:
-            return Memory(self.half, Map({key_id: public}), self.recent, Map({public: key_id}), self.holders)
+            return new_memory(
+                self.half, Map({key_id: public}), self.recent, Map({public: key_id}), self.holders
+            )
         recent, holders = self.recent.set(key_id, public), self.holders.set(public, key_id)
-        return Memory(self.half, recent, self.older, holders, self.older_holders)
+        return new_memory(self.half, recent, self.older, holders, self.older_holders)
 
     def public_of(self, key_id: str) -> str | None:
         """The public key that an id stands for, if it is remembered."""
@@ -37,6 +42,8 @@ class Memory:
         """The id of a public key, if it is remembered."""
         return self.holders.get(public) or self.older_holders.get(public)
 
+
+new_memory: Callable[..., Memory] = maker(Memory)
 
 NO_ONE_TIME_KEYS = Memory(75)
 NO_FALLBACK_KEYS = Memory(20)

@@ -30,8 +30,8 @@ def judge(state: ClientState, *, public: str, session: str, message: str, known_
         known_session: whether the library has the session.
     """
     known = known_session
-    for keys in state.algorithms.values():
-        for key in keys.fallback_keys:
+    for algorithm in state.policy.algorithms:
+        for key in state.algorithms[algorithm].fallback_keys:
             if key.public == public:
                 if message in key.messages:
                     return Verdict.REFUSE_REPLAY

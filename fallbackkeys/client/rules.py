@@ -38,10 +38,11 @@ from fallbackkeys.client import checks, inputs, outputs, waits
 from fallbackkeys.client.clock import Moment
 from fallbackkeys.client.errors import KeyReused
 from fallbackkeys.client.inputs import Input, Missing
-from fallbackkeys.client.names import NO_IDS, Ids
+from fallbackkeys.client.names import NO_IDS
 from fallbackkeys.client.outputs import Output, Report, Stepped, Topic
 from fallbackkeys.client.policy import DAY
 from fallbackkeys.client.state import (
+    NO_KEYS,
     ClientState,
     KeySet,
     Kind,
@@ -51,6 +52,7 @@ from fallbackkeys.client.state import (
     change_one_time,
     change_request,
     change_state,
+    new_request,
 )
 from fallbackkeys.persistent import Map
 
@@ -119,7 +121,8 @@ def _record_restored(state: ClientState, restored: inputs.Restored, now: int) ->
         # Before anything else is decided: a fallback key that nobody knows of must not be pushed out.
         state, reported = _record_generated(state, made, now)
         reports += reported
-    for algorithm, keys in state.algorithms.items():
+    for algorithm in state.policy.algorithms:
+        keys = state.algorithms[algorithm]
         one_time = change_one_time(keys.one_time, pending=0)
         state = state.with_keys(algorithm, change_keys(keys, one_time=one_time, rotating=False))
     request = state.request
@@ -145,7 +148,8 @@ def _record_sync(state: ClientState, sync: inputs.Sync) -> _Done | Report:
     # A view that began before the last acknowledgement is about keys that are no longer ours (FK-CLIENT-04).
     fresh = sync.started_at >= state.acknowledged
     algorithms = state.algorithms
-    for algorithm, keys in state.algorithms.items():
+    for algorithm in state.policy.algorithms:
+        keys = state.algorithms[algorithm]
         count = keys.one_time.count
         if fresh and sync.missing is not Missing.NO_INFORMATION:
             count = counts.get(algorithm, 0 if sync.missing is Missing.ZERO else count)
@@ -176,29 +180,27 @@ def _record_generated(state: ClientState, made: inputs.Generated, now: int) -> _
     if known is not None or memory.id_of(made.public) is not None:
         raise KeyReused(algorithm=made.algorithm, key_id=made.key_id, public=made.public)
     memory = memory.with_key(made.key_id, made.public)
-    subject = f"{made.algorithm}:{made.key_id}"
     reports: list[Output] = []
+    # A key that nobody asked for is noted all the same: the state mirrors the library.
+    if not (keys.one_time.pending if made.kind is Kind.ONE_TIME else keys.rotating):
+        reports.append(Report(topic=Topic.UNASKED_GENERATION, subject=f"{made.algorithm}:{made.key_id}"))
 
     if made.kind is Kind.ONE_TIME:
-        if not keys.one_time.pending:
-            reports.append(Report(topic=Topic.UNASKED_GENERATION, subject=subject))
         one_time = keys.one_time.with_key(made.key_id, made.public, memory, now)
         return state.with_keys(made.algorithm, change_keys(keys, one_time=one_time)), reports
 
-    # The library moved its current key to the previous place, and dropped what stood there. This is noted
-    # even where nobody asked for it: the state mirrors the library.
-    if not keys.rotating:
-        reports.append(Report(topic=Topic.UNASKED_GENERATION, subject=subject))
+    # The library moved its current key to the previous place, and dropped what stood there.
     expected = None if keys.previous is None else keys.previous.public
     if made.evicted not in (None, expected):
-        reports.append(Report(topic=Topic.UNEXPECTED_EVICTION, subject=subject))
+        reports.append(Report(topic=Topic.UNEXPECTED_EVICTION, subject=f"{made.algorithm}:{made.key_id}"))
     keys = keys.with_new_fallback_key(made.key_id, made.public, memory, now)
     return state.with_keys(made.algorithm, keys), reports
 
 
 def _record_prekey(state: ClientState, message: inputs.PreKey, now: int) -> _Done | Report:
     checks.prekey(message)
-    for algorithm, keys in state.algorithms.items():
+    for algorithm in state.policy.algorithms:
+        keys = state.algorithms[algorithm]
         for key in keys.fallback_keys:
             # Only a message that was decrypted is a use: anyone can send one that names a key (MSC4081).
             if key.public != message.public or not message.ok:
@@ -221,9 +223,8 @@ def _record_sent(state: ClientState, sent: inputs.UploadSent, now: int) -> _Done
     checks.sendable(request, sent.keys)
     if request.stage is Stage.SENT:
         return state, []
-    return change_state(
-        state, request=change_request(request, stage=Stage.SENT, sent=True, since=Moment(now))
-    ), []
+    request = change_request(request, stage=Stage.SENT, sent=True, since=Moment(now))
+    return change_state(state, request=request), []
 
 
 def _record_ok(state: ClientState, answer: inputs.UploadOk, now: int) -> _Done | Report:
@@ -234,18 +235,14 @@ def _record_ok(state: ClientState, answer: inputs.UploadOk, now: int) -> _Done |
     if counts is None:
         return Report(topic=Topic.BAD_COUNTS, subject=checks.shown(answer.counts))
     algorithms = state.algorithms
-    for algorithm, keys in state.algorithms.items():
+    for algorithm in state.policy.algorithms:
+        keys = state.algorithms[algorithm]
         # A count that the answer lacks is not known: the next sync will tell (FK-CLIENT-09).
         settled = keys.acknowledged(algorithm, request.keys, counts.get(algorithm), now)
         algorithms = algorithms.set(algorithm, settled)
-    epoch = state.epoch + 1
+    epoch, generation = state.epoch + 1, state.generation + 1
     after = change_state(
-        state,
-        algorithms=algorithms,
-        request=None,
-        epoch=epoch,
-        acknowledged=epoch,
-        generation=state.generation + 1,
+        state, algorithms=algorithms, request=None, epoch=epoch, acknowledged=epoch, generation=generation
     )
     # Only what the server acknowledged (FK-CLIENT-06).
     return after, [outputs.MarkPublished(keys=request.keys), *checks.unknown_algorithms(state, counts)]
@@ -278,9 +275,8 @@ def _record_failed(state: ClientState, answer: inputs.UploadFailed, now: int) ->
 
 def _failed(state: ClientState, request: Request, wait: int, now: int) -> ClientState:
     """The next attempt has the same keys: the server may have them already (FK-CLIENT-07)."""
-    return change_state(
-        state, request=change_request(request, stage=Stage.UNKNOWN, since=Moment(now), wait=wait)
-    )
+    request = change_request(request, stage=Stage.UNKNOWN, since=Moment(now), wait=wait)
+    return change_state(state, request=request)
 
 
 def _record_conflict(state: ClientState, request: Request, conflict: inputs.Conflict) -> _Done | Report:
@@ -305,7 +301,8 @@ def _record_conflict(state: ClientState, request: Request, conflict: inputs.Conf
 
 def _end_holds(state: ClientState, now: int, asked: list[Output]) -> ClientState:
     """Note which previous keys have been held long enough, and give up those that nobody needs any more."""
-    for algorithm, keys in state.algorithms.items():
+    for algorithm in state.policy.algorithms:
+        keys = state.algorithms[algorithm]
         hold = waits.hold(state.policy, keys)
         over = hold is not None and waits.over(hold, now)
         if over and keys.previous and keys.caught_up and state.policy.can_forget:
@@ -326,30 +323,26 @@ def _form_request(state: ClientState, now: int) -> ClientState:
     """Put every unpublished key into one upload, once all keys asked for are there (FK-CLIENT-06)."""
     if state.request is not None:
         return state
-    one_time: Map[str, Ids] = Map()
-    fallback: Map[str, Ids] = Map()
-    conflicts = False
-    for algorithm, keys in state.algorithms.items():
+    one_time, fallback, conflicts, algorithms = NO_KEYS, NO_KEYS, False, state.algorithms
+    for algorithm in state.policy.algorithms:
+        keys = state.algorithms[algorithm]
         if keys.one_time.pending or keys.rotating:
             return state
         conflicts = conflicts or keys.one_time.conflicts > 0
         if keys.one_time.unpublished:
             one_time = one_time.set(algorithm, keys.one_time.unpublished)
+            included = change_keys(keys, one_time=change_one_time(keys.one_time, unpublished=NO_IDS))
+            algorithms = algorithms.set(algorithm, included)
         if keys.current is not None and keys.current.published is None:
             fallback = fallback.set(algorithm, Map({keys.current.key_id: keys.current.public}))
     # After a conflict the fallback keys go first and alone (FK-CLIENT-08). Where everything would be marked,
     # that is so anyway: the upload's one-time keys are given up, and none were generated meanwhile.
     if fallback and conflicts and state.policy.per_id_publish:
-        one_time = Map()
+        one_time, algorithms = NO_KEYS, state.algorithms
     if not one_time and not fallback:
         return state
-    algorithms = state.algorithms
-    for algorithm in one_time:
-        keys = state.algorithms[algorithm]
-        included = change_keys(keys, one_time=change_one_time(keys.one_time, unpublished=NO_IDS))
-        algorithms = algorithms.set(algorithm, included)
     generation = state.generation + 1
-    request = Request(state.requests, KeySet(one_time, fallback), generation, since=Moment(now))
+    request = new_request(state.requests, KeySet(one_time, fallback), generation, Moment(now))
     return change_state(
         state, algorithms=algorithms, request=request, requests=state.requests + 1, generation=generation
     )
@@ -383,7 +376,8 @@ def _generate(state: ClientState, now: int, asked: list[Output]) -> ClientState:
     """
     if state.request is not None and not state.policy.per_id_publish:
         return state
-    for algorithm, keys in state.algorithms.items():
+    for algorithm in state.policy.algorithms:
+        keys = state.algorithms[algorithm]
         pending, rotating = keys.one_time.pending, keys.rotating
         refill = waits.refill(state, algorithm)
         if refill is not None and waits.over(refill, now):

@@ -23,6 +23,7 @@ from typing import NoReturn
 
 import attrs
 
+from fallbackkeys.canonical import MAX_INTEGER
 from fallbackkeys.client.clock import Moment
 from fallbackkeys.client.names import NO_FALLBACK_KEYS, NO_ONE_TIME_KEYS, Ids, Memory
 from fallbackkeys.client.policy import ClientPolicy
@@ -42,9 +43,6 @@ from fallbackkeys.persistent import Map
 
 FORMAT = 1
 """The version this module writes, and the only one it reads."""
-
-MAX_INTEGER = 2**53 - 1
-"""Beyond it, JSON parsers of other languages lose digits."""
 
 
 def save(state: ClientState) -> str:
@@ -253,8 +251,12 @@ def _restore_request(saved: Node, state: ClientState) -> Request:
         "number", "generation", "stage", "sent", "attempts", "since", "wait", "one_time_keys", "fallback_keys"
     )
     stage, since = saved["stage"].string(), _restore_moment(saved["since"])
+    attempts, sent = saved["attempts"].integer(), saved["sent"].boolean()
     if stage not in {member.value for member in Stage}:
         _refuse(saved["stage"], f"is no stage: {quote(stage)}")
+    tried = attempts > 0
+    if tried is (stage == Stage.WAITING) or (sent and not tried) or (stage == Stage.SENT and not sent):
+        _refuse(saved["stage"], "contradicts the attempts that were made")
     if since is None:
         _refuse(saved["since"], "must be a moment")
     one_time: Map[str, Ids] = Map()
@@ -276,8 +278,8 @@ def _restore_request(saved: Node, state: ClientState) -> Request:
         keys=KeySet(one_time, fallback),
         generation=_at_most(saved["generation"], state.generation),
         stage=Stage(stage),
-        sent=saved["sent"].boolean(),
-        attempts=saved["attempts"].integer(),
+        sent=sent,
+        attempts=attempts,
         since=since,
         wait=saved["wait"].integer(),
     )
@@ -335,6 +337,6 @@ def _restore_moment(saved: Node) -> Moment | None:
     if saved.value is None:
         return None
     reading = saved.expect(int, "a reading of the clock")
-    if isinstance(reading, bool):
-        _refuse(saved, "must be a reading of the clock, not a boolean")
+    if isinstance(reading, bool) or abs(reading) > MAX_INTEGER:
+        _refuse(saved, f"must be a reading of the clock, an integer within {MAX_INTEGER}")
     return Moment(reading)

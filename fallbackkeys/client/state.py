@@ -14,7 +14,7 @@ from fallbackkeys.client.clock import Moment
 from fallbackkeys.client.names import NO_FALLBACK_KEYS, NO_IDS, NO_ONE_TIME_KEYS, Ids, Memory
 from fallbackkeys.client.policy import ClientPolicy
 from fallbackkeys.persistent import Map
-from fallbackkeys.slots import changer
+from fallbackkeys.slots import changer, maker
 
 
 class Kind(enum.StrEnum):
@@ -24,7 +24,7 @@ class Kind(enum.StrEnum):
     FALLBACK = "fallback"
 
 
-_NONE: Map[str, Ids] = Map()
+NO_KEYS: Map[str, Ids] = Map()
 _UNUSED: Map[str, None] = Map()
 
 
@@ -32,8 +32,8 @@ _UNUSED: Map[str, None] = Map()
 class KeySet:
     """The keys of one upload: algorithm → key id → public key, for each kind."""
 
-    one_time_keys: Map[str, Ids] = _NONE
-    fallback_keys: Map[str, Ids] = _NONE
+    one_time_keys: Map[str, Ids] = NO_KEYS
+    fallback_keys: Map[str, Ids] = NO_KEYS
 
 
 @attrs.frozen
@@ -249,9 +249,9 @@ class ClientState:
     def seen(self, now: int) -> "ClientState":
         """The same after a reading of the clock, which every moment in it must be shown (FK-CLIENT-10)."""
         state = self
-        for algorithm, keys in self.algorithms.items():
-            shown = keys.seen(now)
-            if shown is not keys:
+        for algorithm in self.policy.algorithms:
+            shown = self.algorithms[algorithm].seen(now)
+            if shown is not self.algorithms[algorithm]:
                 state = state.with_keys(algorithm, shown)
         if state.request is None or state.request.since.seen(now) is state.request.since:
             return state
@@ -265,13 +265,17 @@ class ClientState:
     def at_hand(self, algorithm: str) -> int:
         """The one-time keys that the server has, as far as it is known, or will have."""
         one_time = self.algorithms[algorithm].one_time
-        return (one_time.count or 0) + len(one_time.unpublished) + len(self.requested(algorithm))
+        requested = 0 if self.request is None else len(self.requested(algorithm))
+        return (one_time.count or 0) + len(one_time.unpublished) + requested
 
 
 def _seen(moment: Moment | None, now: int) -> Moment | None:
-    return None if moment is None else moment.seen(now)
+    if moment is None or (moment.behind is None and moment.at <= now):  # nearly always
+        return moment
+    return moment.seen(now)
 
 
+new_request: Callable[..., Request] = maker(Request)
 change_one_time: Callable[..., OneTimeKeys] = changer(OneTimeKeys)
 change_fallback_key: Callable[..., FallbackKey] = changer(FallbackKey)
 change_keys: Callable[..., AlgorithmKeys] = changer(AlgorithmKeys)

@@ -240,7 +240,7 @@ def test_what_is_given_twice_counts_once() -> None:
     known = made(key_id="AAA0", public=world.state.requested(ONE)["AAA0"])
     assert world.attempt is not None
     for given in (known, UploadSent(request=0, keys=world.attempt.keys), Persisted(generation=0)):
-        stepped = step(world.state, given, now=world.now)
+        stepped = step(world.state, given, now=world.now + 1)
         assert stepped.state == world.state
         assert stepped.outputs == ()
 

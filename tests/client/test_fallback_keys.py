@@ -78,6 +78,20 @@ def test_a_late_first_use_begins_the_hold_anew() -> None:
 
 
 @pytest.mark.requirement("FK-CLIENT-02")
+def test_a_second_use_does_not_prolong_the_hold() -> None:
+    world = rotated(attrs.evolve(ALONE, can_forget=True))
+    public = world.library.fallback[ONE][1][3]
+    for wait, session in ((59, "first"), (1, "second")):
+        assert world.decrypt(ONE, public, session, f"hash of {session}")
+        world.settle()
+        world.now += wait
+    for _ in range(2):
+        world.fair_sync()
+    assert len(asked(world, ForgetPreviousFallbackKey)) == 1
+    deliver(world)
+
+
+@pytest.mark.requirement("FK-CLIENT-02")
 def test_where_the_library_cannot_forget_rotation_waits_for_the_same() -> None:
     world = rotated()
     previous = world.library.fallback[ONE][1][3]

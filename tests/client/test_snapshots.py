@@ -16,9 +16,11 @@ from fallbackkeys.client import (
     MSC2732,
     ClientPolicy,
     ClientState,
+    Conflict,
     Generated,
     Kind,
     Restored,
+    Tick,
     restore,
     save,
     step,
@@ -31,14 +33,18 @@ POLICY = small(MSC2732)
 
 
 def full() -> World:
-    """A state with something in every member."""
+    """A device under way: two algorithms, both halves of one, each used, and an upload of unknown fate."""
     world = rotated(POLICY)
-    world.write(ONE, "session")
-    world.receive()
+    world.write_late(ONE, "a session with the previous key")
+    world.fair_sync()
     use_up(world)
+    world.write(ONE, "a session with the current key")
     world.now += 60
     world.fair_sync()
     world.settle()
+    world.generate(Kind.ONE_TIME, OTHER)  # by someone else
+    world.lose()
+    world.answer(world.answers.pop())
     return world
 
 
@@ -54,6 +60,27 @@ def test_what_is_saved_is_restored() -> None:
     assert restored(text.encode()) == restored(text)
     assert save(restored(text)) == text
     assert world.state.request is not None
+
+
+@pytest.mark.requirement("FK-CLIENT-15")
+def test_every_state_on_the_way_is_restored_as_it_was() -> None:
+    world = full()
+    world.now += 2
+    world.give(Tick())
+    world.settle()
+    assert world.attempt is not None
+    key_id = next(iter(world.attempt.keys.one_time_keys[ONE]))
+    world.refuse(Conflict(algorithm=ONE, key_id=key_id))
+    world.fair_sync()
+    values: dict[str, set[str]] = {}
+    for state in (world.first, *(stepped.state for _, _, stepped in world.log)):
+        text = save(state)
+        assert restored(text) == attrs.evolve(state, persisted=state.generation)
+        saved = json.loads(text)
+        for path in paths(saved)[1:]:
+            values.setdefault(str(path[-1]), set()).add(json.dumps(at(saved, path)))
+    constant = {name for name, found in values.items() if name.islower() and len(found) == 1}
+    assert constant == {"format"}, "of these members nothing is shown"
 
 
 @pytest.mark.requirement("FK-CLIENT-15")
@@ -161,7 +188,12 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "a request never made": ((), {"requests": 0}),
     "a request not saved": (("request",), {"generation": 10_000}),
     "no stage": (("request",), {"stage": "lost"}),
+    "waiting, and attempted": (("request",), {"stage": "waiting", "sent": False}),
+    "asked for, and never attempted": (("request",), {"stage": "asked", "attempts": 0, "sent": False}),
+    "sent, and not sent": (("request",), {"stage": "sent", "sent": False}),
+    "sent, and never attempted": (("request",), {"stage": "waiting", "attempts": 0}),
     "no moment": (("request",), {"since": None}),
+    "a moment that no clock shows": (("request",), {"since": 2**53}),
     "a boolean for a moment": (("request",), {"since": True}),
     "an algorithm that is not ours": (("request", "one_time_keys"), {"unheard_of": {}}),
     "two fallback keys": (("request", "fallback_keys"), {ONE: {"a": "b", "c": "d"}}),

@@ -6,6 +6,7 @@ from fallbackkeys.client import (
     MSC2732,
     Conflict,
     Generated,
+    GenerateFallbackKey,
     GenerateOneTimeKeys,
     Kind,
     MarkPublished,
@@ -72,6 +73,29 @@ def test_an_answer_that_never_comes_is_given_up() -> None:
     assert world.attempt == first
 
 
+@pytest.mark.requirement("FK-CLIENT-07", "FK-CLIENT-08")
+@pytest.mark.parametrize("accepted", [True, False])
+def test_an_answer_that_comes_after_its_time_out_settles_the_upload(accepted: bool) -> None:  # noqa: FBT001 - a case
+    world = World(ALONE)
+    world.fair_sync()
+    world.settle()
+    assert world.attempt is not None
+    keys = world.attempt.keys
+    world.now += 30
+    world.give(Tick())
+    assert not world.outputs
+    if accepted:
+        world.serve()
+        world.answer(world.answers.pop())
+        assert asked(world, MarkPublished) == [MarkPublished(keys=keys)]
+        assert world.state.request is None
+    else:
+        world.refuse(Conflict(algorithm=ONE, key_id=next(iter(keys.one_time_keys[ONE]))))
+        world.settle()
+        assert [report.topic for report in world.reports] == [Topic.CONFLICT]
+        assert names(world.attempt.keys) == {name for name in names(keys) if name[0] is Kind.FALLBACK}
+
+
 @pytest.mark.requirement("FK-CLIENT-07")
 def test_after_a_crash_the_same_keys_are_uploaded() -> None:
     world = World(ALONE)
@@ -129,6 +153,31 @@ def test_after_a_conflict_the_fallback_key_goes_alone_and_new_ids_follow() -> No
         deliver(world)
         assert world.server.counts() == ({} if wait == 19 else {ONE: 3})
     assert not {name for name in refused if name[0] is Kind.ONE_TIME} & set(world.library.unpublished)
+
+
+@pytest.mark.requirement("FK-CLIENT-08")
+def test_after_a_conflict_keys_that_were_made_meanwhile_wait_for_the_fallback_keys() -> None:
+    """A library that marks single keys makes keys during an upload; they may be the next to conflict."""
+    world = World(small(MSC2732, per_id_publish=True))
+    world.answer_sync(world.send_sync(), counts={ONE: 0}, missing=Missing.UNCHANGED, unused=[])
+    world.settle()
+    assert world.attempt is not None
+    kept = {name for name in names(world.attempt.keys) if name[0] is Kind.FALLBACK}
+    key_id = next(iter(world.attempt.keys.one_time_keys[ONE]))
+    world.answer_sync(world.send_sync(), counts={OTHER: 0}, missing=Missing.UNCHANGED, unused=[])
+    world.settle()
+    made = {
+        (Kind.ONE_TIME, OTHER, *pair) for pair in world.state.algorithms[OTHER].one_time.unpublished.items()
+    }
+    assert len(kept) == 2
+    assert len(made) == 3
+    world.refuse(Conflict(algorithm=ONE, key_id=key_id))
+    for following in (kept, made):
+        world.settle()
+        assert world.attempt is not None
+        assert names(world.attempt.keys) == following
+        world.serve()
+        world.answer(world.answers.pop())
 
 
 @pytest.mark.requirement("FK-CLIENT-08")
@@ -222,6 +271,23 @@ def test_the_same_log_gives_the_same_states() -> None:
     world = rotated()
     world.answer(UploadFailed(request=0, failure=OutcomeUnknown()))
     world.replay()
+
+
+@pytest.mark.requirement("FK-CLIENT-12")
+@pytest.mark.parametrize("algorithms", [(ONE, OTHER), (OTHER, ONE)])
+def test_outputs_come_in_the_order_of_the_policy(algorithms: tuple[str, str]) -> None:
+    """A map's own order is another one in every process."""
+    world = World(small(MSC2732, algorithms=algorithms))
+    persist, *generate = world.answer_sync(world.send_sync(), counts={}, unused=[]).outputs
+    assert isinstance(persist, Persist)
+    assert generate == [
+        output
+        for algorithm in algorithms
+        for output in (
+            GenerateOneTimeKeys(algorithm=algorithm, count=3),
+            GenerateFallbackKey(algorithm=algorithm, evicts=None),
+        )
+    ]
 
 
 @pytest.mark.requirement("FK-CLIENT-07")
