@@ -15,7 +15,7 @@ import attrs
 
 from fallbackkeys import signing
 from fallbackkeys.devices import Device
-from fallbackkeys.errors import JSON, Malformed, TooLarge
+from fallbackkeys.errors import JSON, Misuse
 from fallbackkeys.keys import MAX_NAME_BYTES
 from fallbackkeys.testing.adapter import NotSupported
 from fallbackkeys.testing.keys import seed_of
@@ -242,7 +242,7 @@ def _sign(value: dict[str, JSON], device: Device, generation: int) -> None:
     key = signing.signing_key(device.device_id, seed_of(device, generation))
     try:
         signed = signing.sign({**value, "signatures": {}}, device.user_id, key)
-    except (Malformed, TooLarge):
+    except Misuse:
         return
     name = f"ed25519:{device.device_id}"
     made = _member(_member(signed["signatures"], device.user_id), name)
