@@ -68,6 +68,9 @@ class Engine:
     matches: Query
     """The device's one-time keys that have an id or a fingerprint in common with those offered."""
     add_keys: Query
+    empty_slots: Query
+    """Take fallback keys out of their slots; returns each algorithm with its mark. Deleted and not changed:
+    a claim that waits for a row that changes would keep its lock."""
     fill_slots: Query
     prune: Query
     """Forget the issued keys of an algorithm beyond a number, the first uploaded first."""
