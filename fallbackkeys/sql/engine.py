@@ -78,6 +78,9 @@ class Engine:
     view: Query
     views: Query
     load: Query
+    lock_keys: Query | None = None
+    """Lock a device's one-time keys: issued ones first, then the others in the order of claims. Whoever holds
+    one then waits for none that this has locked."""
     remove_device: Query
     remove_slots: Query
     remove_keys: Query

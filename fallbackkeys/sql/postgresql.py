@@ -106,11 +106,20 @@ _LOCK = f"""
       ORDER BY t.user_id, t.device_id FOR UPDATE OF t
     ) AS locked"""
 
+# A claim that waited for a key, and found it issued, has locked it, and next wants one that comes later:
+# specs/sql.md, "Locks".
+_LOCK_KEYS = """
+    SELECT count(*) FROM (
+      SELECT k.upload FROM fallbackkeys_keys k WHERE k.user_id = $1 AND k.device_id = $2
+      ORDER BY k.json IS NOT NULL, k.algorithm, k.upload, k.position FOR UPDATE
+    ) AS locked"""
+
 POSTGRESQL: Final = Engine(
     name="PostgreSQL",
     migrations=MIGRATIONS,
     **portable(_records),
     lock_version=Query.of("SELECT version FROM fallbackkeys_schema WHERE id = 1 FOR UPDATE"),
+    lock_keys=Query.of(_LOCK_KEYS),
     claim_one=OneQueries(
         take=Query.of(_TAKE.format(oldest=_OLDEST)),
         take_any=Query.of(_TAKE.format(oldest="")),
