@@ -68,6 +68,9 @@ class Engine:
     matches: Query
     """The device's one-time keys that have an id or a fingerprint in common with those offered."""
     add_keys: Query
+    empty_slots: Query
+    """Take fallback keys out of their slots; returns each algorithm with its mark. Deleted and not changed:
+    a claim that waits for a row that changes would keep its lock (FK-SQL-17)."""
     fill_slots: Query
     prune: Query
     """Forget the issued keys of an algorithm beyond a number, the first uploaded first."""
@@ -75,6 +78,9 @@ class Engine:
     view: Query
     views: Query
     load: Query
+    lock_keys: Query | None = None
+    """Lock a device's one-time keys: issued ones first, then the others in the order of claims. Whoever holds
+    one then waits for none that this has locked (FK-SQL-17)."""
     remove_device: Query
     remove_slots: Query
     remove_keys: Query

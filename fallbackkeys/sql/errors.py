@@ -1,8 +1,9 @@
 """What can go wrong between a program and a database, whatever the driver.
 
-A driver's exception is known by what every driver gives: the `sqlstate` of PostgreSQL's (its Appendix A), the
-`sqlite_errorname` of SQLite's, or the class names of the DB-API (PEP 249). An exception that is none of the
-three kinds here is a fault of the program or the machine, and passes through as it is.
+A driver's exception is known by its code: the SQLSTATE of PostgreSQL's (its Appendix A), which drivers keep
+in different places, or the `sqlite_errorname` of SQLite's; without one, by the class names of the DB-API
+(PEP 249). An exception that is none of the three kinds here is a fault of the program or the machine, and
+passes through as it is.
 """
 
 import enum
@@ -119,7 +120,7 @@ def explain(error: BaseException) -> DatabaseError | None:
 
     It is one that a statement of a program has raised, or the transaction around it.
     """
-    code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
+    code = _code(error)
     reason = " ".join(str(error).split()) or type(error).__name__
     of_ours = any(name in reason for name in _CATALOGUE)
     if code in _CONFLICTS or _is_busy(code) or (code == _RACE and of_ours):
@@ -129,6 +130,16 @@ def explain(error: BaseException) -> DatabaseError | None:
     if code in _LOST or (isinstance(code, str) and code.startswith("08")) or _is_lost(error, code, reason):
         return ConnectionLost(reason=reason, sqlstate=code)
     return None
+
+
+def _code(error: BaseException) -> str | None:
+    for name in ("sqlstate", "pgcode", "sqlite_errorname"):  # psycopg and asyncpg; psycopg2; sqlite3
+        code = getattr(error, name, None)
+        if isinstance(code, str):
+            return code
+    fields = error.args[0] if error.args else None
+    code = fields.get("C") if isinstance(fields, dict) else None  # pg8000: the server's message as it came
+    return code if isinstance(code, str) else None
 
 
 def _is_sqlite(code: str | None) -> bool:
@@ -145,5 +156,5 @@ def _is_lost(error: BaseException, code: str | None, reason: str) -> bool:
         return False
     names = {cls.__name__ for cls in type(error).__mro__}
     if names & {"InterfaceError", "ProgrammingError", "ValueError"}:
-        return _CLOSED in reason
+        return _CLOSED in reason or isinstance(error.__cause__, OSError)
     return isinstance(error, ConnectionError) or "OperationalError" in names

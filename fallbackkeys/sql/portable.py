@@ -9,8 +9,8 @@ from fallbackkeys.sql.statement import Query
 Records = Callable[[str, str], str]
 """From a marker and the letters of its fields to a table expression: see `FIELDS`."""
 
-FIELDS: Final = Map(u="text", d="text", a="text", k="text", f="text", j="text", p="integer")
-"""User, device, algorithm, key id, fingerprint, JSON, position: the members of a listed entry."""
+FIELDS: Final = Map(u="text", d="text", a="text", k="text", f="text", j="text", p="integer", w="boolean")
+"""User, device, algorithm, key id, fingerprint, JSON, position, used: the members of a listed entry."""
 
 
 # No collation is named, as CockroachDB takes one for another type; give PostgreSQL's database the locale C.
@@ -82,7 +82,8 @@ def _texts(records: Records) -> dict[str, str]:
         "count_upload": """
             UPDATE fallbackkeys_devices SET uploads = uploads + 1 WHERE user_id = $1 AND device_id = $2""",
         "state": """
-            SELECT algorithm, count(json), count(*), NULL, NULL, NULL, NULL
+            SELECT algorithm, count(json) AS waiting, count(*) AS total,
+              NULL AS key_id, NULL AS fingerprint, NULL AS json, NULL AS used
             FROM fallbackkeys_keys WHERE user_id = $1 AND device_id = $2 GROUP BY algorithm
             UNION ALL
             SELECT algorithm, 0, 0, key_id, fingerprint, json, used
@@ -102,13 +103,13 @@ def _texts(records: Records) -> dict[str, str]:
             INSERT INTO fallbackkeys_keys
               (user_id, device_id, algorithm, upload, position, key_id, fingerprint, json)
             SELECT $1, $2, o.a, $3, o.p, o.k, o.f, o.j FROM {records("$4", "apkfj")}""",
+        "empty_slots": f"""
+            DELETE FROM fallbackkeys_slots
+            WHERE user_id = $1 AND device_id = $2 AND algorithm IN (SELECT o.a FROM {records("$3", "a")})
+            RETURNING algorithm, used""",
         "fill_slots": f"""
-            INSERT INTO fallbackkeys_slots AS s
-              (user_id, device_id, algorithm, key_id, fingerprint, json, used)
-            SELECT $1, $2, o.a, o.k, o.f, o.j, false FROM {records("$3", "akfj")} WHERE true ORDER BY o.a
-            ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET
-              key_id = excluded.key_id, fingerprint = excluded.fingerprint, json = excluded.json,
-              used = s.used AND s.fingerprint = excluded.fingerprint""",
+            INSERT INTO fallbackkeys_slots (user_id, device_id, algorithm, key_id, fingerprint, json, used)
+            SELECT $1, $2, o.a, o.k, o.f, o.j, o.w FROM {records("$3", "akfjw")}""",
         "prune": """
             DELETE FROM fallbackkeys_keys
             WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND json IS NULL

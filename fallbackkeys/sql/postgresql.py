@@ -24,7 +24,8 @@ from fallbackkeys.sql.statement import Query
 
 def _records(marker: str, fields: str) -> str:
     columns = ", ".join(f"{field} {FIELDS[field]}" for field in fields)
-    return f"json_to_recordset(CAST({marker} AS json)) AS o({columns})"
+    # First text: of a parameter of type json, asyncpg would want what the caller's own codec encodes.
+    return f"json_to_recordset(CAST(CAST({marker} AS text) AS json)) AS o({columns})"
 
 
 # MATERIALIZED, so that it runs once: as a subquery it may be planned as the inner side of a join, and each of
@@ -45,7 +46,7 @@ _OLDEST = """
           ORDER BY w.upload, w.position LIMIT 1)"""
 
 _LOOK_ONE = """
-    SELECT oldest.fingerprint IS NOT NULL, freed.fingerprint IS NOT NULL,
+    SELECT oldest.fingerprint IS NOT NULL AS waits, freed.fingerprint IS NOT NULL AS is_free,
       s.key_id, s.fingerprint, s.json, s.used
     FROM (SELECT 1) AS once
     LEFT JOIN LATERAL (
@@ -69,8 +70,8 @@ _USE_ONE = """
     RETURNING used"""
 
 _LOOK = f"""
-    SELECT o.u, o.d, o.a, oldest.upload IS NOT NULL, k.key_id, k.fingerprint, k.json,
-      s.key_id, s.fingerprint, s.json, s.used
+    SELECT o.u, o.d, o.a, oldest.upload IS NOT NULL AS waits, k.key_id, k.fingerprint, k.json,
+      s.key_id AS slot_key_id, s.fingerprint AS slot_fingerprint, s.json AS slot_json, s.used
     FROM {_records("$1", "uda")}
     LEFT JOIN LATERAL (
       SELECT w.upload FROM fallbackkeys_keys w
@@ -106,11 +107,20 @@ _LOCK = f"""
       ORDER BY t.user_id, t.device_id FOR UPDATE OF t
     ) AS locked"""
 
+# A claim that waited for a key, and found it issued, has locked it, and next wants one that comes later:
+# specs/sql.md, "Locks".
+_LOCK_KEYS = """
+    SELECT count(*) FROM (
+      SELECT k.upload FROM fallbackkeys_keys k WHERE k.user_id = $1 AND k.device_id = $2
+      ORDER BY k.json IS NOT NULL, k.algorithm, k.upload, k.position FOR UPDATE
+    ) AS locked"""
+
 POSTGRESQL: Final = Engine(
     name="PostgreSQL",
     migrations=MIGRATIONS,
     **portable(_records),
     lock_version=Query.of("SELECT version FROM fallbackkeys_schema WHERE id = 1 FOR UPDATE"),
+    lock_keys=Query.of(_LOCK_KEYS),
     claim_one=OneQueries(
         take=Query.of(_TAKE.format(oldest=_OLDEST)),
         take_any=Query.of(_TAKE.format(oldest="")),

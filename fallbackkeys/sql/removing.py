@@ -21,9 +21,12 @@ def remove(device: Device, *, engine: Engine) -> Program[Removed]:
     if not (yield engine.remove_device(*names)):
         return Removed(rows=0, wakes=False)
     seen = yield engine.view(*names)
+    # Keys before slots, as claims go.
+    if engine.lock_keys is not None:
+        yield engine.lock_keys(*names)
     # An issued key is its own row's memory: what a claim in progress has taken goes with it (FK-SQL-16).
-    yield engine.remove_slots(*names)
     yield engine.remove_keys(*names)
+    yield engine.remove_slots(*names)
     return Removed(rows=1, wakes=bool(seen))
 
 
@@ -35,6 +38,8 @@ def drop(device: Device, names: Iterable[KeyName], *, engine: Engine) -> Program
     listing = listed("ak", [(name.algorithm, name.key_id) for name in names])
     if not (yield engine.lock_device(device.user_id, device.device_id)):
         return Removed(rows=0, wakes=False)
+    if engine.lock_keys is not None:
+        yield engine.lock_keys(device.user_id, device.device_id)
     rows = yield engine.drop(device.user_id, device.device_id, listing)
     return Removed(rows=len(rows), wakes=bool(rows))
 

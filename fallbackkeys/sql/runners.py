@@ -4,7 +4,7 @@ A runner executes each statement, fetches its rows and sends them in; nothing el
 a transaction (FK-SQL-03). What the driver raises is explained (`errors.explained`) where it can be.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import attrs
@@ -16,11 +16,10 @@ T = TypeVar("T")
 
 
 class Cursor(Protocol):
-    """The part of a DB-API cursor that is needed (PEP 249). Rows must be sequences."""
+    """The part of a DB-API cursor that is needed (PEP 249).
 
-    @property
-    def description(self) -> Any:
-        """None, if the last statement has no rows to fetch."""
+    Rows may come from any row factory that keeps every column: sequences, or mappings in their order.
+    """
 
     def execute(self, text: Any, parameters: Any, /) -> Any:
         """Run a statement."""
@@ -31,10 +30,6 @@ class Cursor(Protocol):
 
 class AsyncCursor(Protocol):
     """The same, as psycopg's `AsyncCursor` and aiosqlite's `Cursor` have it."""
-
-    @property
-    def description(self) -> Any:
-        """None, if the last statement has no rows to fetch."""
 
     def execute(self, text: Any, parameters: Any, /) -> Awaitable[Any]:
         """Run a statement."""
@@ -56,6 +51,8 @@ class _Result(Generic[T]):
 
 
 def _advance(program: Program[T], rows: Sequence[Row] | None) -> Statement | _Result[T]:
+    if rows and isinstance(rows[0], Mapping):  # a row factory of the caller's, such as psycopg's dict_row
+        rows = [tuple(row.values()) for row in cast("Sequence[Mapping[str, Any]]", rows)]
     try:
         # A generator is begun by sending it None.
         return program.send(cast("Sequence[Row]", rows))
@@ -75,7 +72,7 @@ def run(program: Program[T], cursor: Cursor, style: Style) -> T:
     while isinstance(step, Statement):
         with explained():
             cursor.execute(*step.rendered(style))
-            rows = () if cursor.description is None else cursor.fetchall()
+            rows = cursor.fetchall() if step.query.has_rows else ()
         step = _advance(program, rows)
     return step.value
 
@@ -90,7 +87,7 @@ async def run_async(program: Program[T], cursor: AsyncCursor, style: Style) -> T
     while isinstance(step, Statement):
         with explained():
             await cursor.execute(*step.rendered(style))
-            rows = () if cursor.description is None else await cursor.fetchall()
+            rows = await cursor.fetchall() if step.query.has_rows else ()
         step = _advance(program, rows)
     return step.value
 

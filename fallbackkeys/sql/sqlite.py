@@ -20,8 +20,8 @@ def _records(marker: str, fields: str) -> str:
 # The index is named because after ANALYZE, with pools of very different sizes, the planner may prefer another
 # and sort the pool.
 _LOOK = f"""
-    SELECT o.u, o.d, o.a, k.rowid IS NOT NULL, k.key_id, k.fingerprint, k.json,
-      s.key_id, s.fingerprint, s.json, s.used
+    SELECT o.u, o.d, o.a, k.rowid IS NOT NULL AS waits, k.key_id, k.fingerprint, k.json,
+      s.key_id AS slot_key_id, s.fingerprint AS slot_fingerprint, s.json AS slot_json, s.used
     FROM {_records("$1", "uda")}
     LEFT JOIN fallbackkeys_keys k ON k.rowid = (
       SELECT w.rowid FROM fallbackkeys_keys w INDEXED BY fallbackkeys_waiting

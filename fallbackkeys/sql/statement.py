@@ -13,7 +13,7 @@ from fallbackkeys.keys import check_unicode
 T = TypeVar("T")
 Parameter: TypeAlias = str | int | bool | None
 Row: TypeAlias = Sequence[Any]
-"""One row of an answer, by position: a tuple, or what behaves like one."""
+"""One row of an answer, by position: a tuple, or what behaves like one. Its columns have different names."""
 
 
 class Style(enum.Enum):
@@ -56,13 +56,16 @@ class Query:
     _qmark: str
     _format: str
     _order: tuple[int, ...]
+    has_rows: bool
+    """Whether there are rows to fetch. Not every driver can say so once it has run (psycopg's pipelines)."""
 
     @classmethod
     def of(cls, text: str) -> Self:
         """Read the text's markers."""
         text = "\n".join(line.rstrip() for line in text.strip().splitlines())
         order = tuple(int(number) - 1 for number in _MARK.findall(text))
-        return cls(text, _MARK.sub(Style.QMARK.value, text), _MARK.sub(Style.FORMAT.value, text), order)
+        qmark, format_ = (_MARK.sub(style.value, text) for style in (Style.QMARK, Style.FORMAT))
+        return cls(text, qmark, format_, order, has_rows=text.startswith("SELECT") or "RETURNING" in text)
 
     def __call__(self, *parameters: Parameter) -> "Statement":
         """The statement with these parameters, `$1` first.

@@ -80,8 +80,15 @@ def upload(device: Device, command: Upload, *, engine: Engine, policy: Policy = 
         yield engine.add_keys(*names, upload_ordinal, listed("apkfj", entries))
         yield engine.count_upload(*names)
     if replaced:
-        slots = [(key.algorithm, key.key_id, digest(key), key.json.decode()) for key in replaced]
-        yield engine.fill_slots(*names, listed("akfj", slots))
+        used: set[str] = set()
+        if any(key.algorithm in state.slots for key in replaced):
+            rows = yield engine.empty_slots(*names, listed("a", [(key.algorithm,) for key in replaced]))
+            used = {state.fingerprint(algorithm) for algorithm, marked in rows if marked}
+        slots = [
+            (key.algorithm, key.key_id, digest(key), key.json.decode(), digest(key) in used)
+            for key in replaced
+        ]
+        yield engine.fill_slots(*names, listed("akfjw", slots))
     notices += _of_kinds(command, state, pools, added)
     return Stored(
         added=added, notices=tuple(notices), wakes=bool(added) or any(state.wakes(key) for key in replaced)
@@ -125,6 +132,10 @@ class State:
     def waiting(self, algorithm: str) -> int:
         """How many one-time keys wait."""
         return self.counts.get(algorithm, (0, 0))[0]
+
+    def fingerprint(self, algorithm: str) -> str:
+        """The fallback key's, as its column holds it."""
+        return digest(self.slots[algorithm][0])
 
     def wakes(self, key: Key) -> bool:
         """Whether this fallback key is unused where none was: a used one that stays is no news."""

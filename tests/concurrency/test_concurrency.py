@@ -28,7 +28,7 @@ def claim_relaxed(device: Device, algorithm: str, engine: Engine) -> Program[Cla
     return sql.claim(device, algorithm, engine=engine, order=Order.RELAXED)
 
 
-@pytest.mark.requirement("FK-SQL-20", "FK-SQL-21", "FK-SQL-22", "FK-SQL-23")
+@pytest.mark.requirement("FK-SQL-17", "FK-SQL-20", "FK-SQL-21", "FK-SQL-22", "FK-SQL-23")
 @pytest.mark.parametrize("plan", [HOT, MIXED, SPREAD, ABORTING], ids=["hot", "mixed", "spread", "aborting"])
 @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
 def test_sixteen_workers_on_postgresql(
@@ -37,8 +37,8 @@ def test_sixteen_workers_on_postgresql(
     connect = postgresql(postgres_url, isolation)
     done = run(connect, plan, tmp_path / "history.jsonl", workers=16, steps=100 * rounds, seed=1)
     assert judge(done.operations) == []
-    # What the database breaks up is run again, and nobody waits for good (specs/sql.md, "Locks").
-    assert done.conflicts.keys() <= {"40001", "40P01"}
+    # Only where devices are removed may workers meet in a circle: specs/sql.md, "Locks".
+    assert done.conflicts.keys() <= ({"40001", "40P01"} if plan.removals else {"40001"})
 
 
 @pytest.mark.requirement("FK-SQL-20", "FK-SQL-21", "FK-SQL-22", "FK-SQL-23")

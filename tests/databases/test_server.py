@@ -1,12 +1,13 @@
 """The PostgreSQL servers that the other tests stand on."""
 
+import os
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.databases.fixtures import NewServer
-from tests.databases.installation import VARIABLE, NoServer, install
+from tests.databases.installation import DEFAULT, VARIABLE, Installation, NoServer, install
 from tests.databases.server import LOOPBACK, Server, follow
 
 
@@ -20,6 +21,16 @@ def test_a_server_answers_by_its_own_random_name(postgres: Server) -> None:
     with postgres.connect() as connection:
         row = connection.execute("SHOW cluster_name").fetchone()
     assert row == (postgres.name,)
+
+
+def test_the_server_is_of_the_version_that_was_chosen(
+    postgres: Server, postgres_installation: Installation
+) -> None:
+    with postgres.connect() as connection:
+        ((number,),) = connection.execute("SHOW server_version_num").fetchall()
+    major = str(int(number) // 10000)
+    assert postgres_installation.version().split(".")[0] == major
+    assert os.environ.get(VARIABLE, DEFAULT) in {major, str(postgres_installation.programs)}
 
 
 def test_each_test_has_an_empty_database(postgres_url: str) -> None:
@@ -70,5 +81,7 @@ def test_without_a_server_the_message_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path))
-    with pytest.raises(NoServer, match="has no initdb and no postgres and no pg_basebackup"):
+    with pytest.raises(
+        NoServer, match=r"has no initdb and no postgres and no pg_basebackup: .* 15 \(Debian's"
+    ):
         install(tmp_path)

@@ -58,8 +58,11 @@ class Session:
 
     def starts_waiting(self, program: Program[T]) -> "Future[T]":
         """Start a program and return once it waits for somebody's lock."""
+        return self.waits(self.start(program))
+
+    def waits(self, future: "Future[T]") -> "Future[T]":
+        """Return once the program waits for somebody's lock."""
         pid = self.database.connection.info.backend_pid  # type: ignore[attr-defined]
-        future = self.start(program)
         deadline = monotonic() + PATIENCE
         while not future.done() and monotonic() < deadline:
             if self.watching.execute(

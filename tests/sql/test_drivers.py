@@ -1,6 +1,7 @@
 """Every program under every driver, in the caller's own transaction."""
 
 import asyncio
+import json
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -76,6 +77,20 @@ def test_sqlite3() -> None:
     connection.close()
 
 
+def test_sqlite3_with_rows_of_the_callers_own_making() -> None:
+    with sqlite3.connect(":memory:") as connection:
+        connection.row_factory = sqlite3.Row
+        asyncio.run(every_program(SQLITE, synchronous(connection.cursor(), Style.QMARK)))
+        connection.rollback()
+    connection.close()
+    with sqlite3.connect(":memory:") as connection:
+        connection.row_factory = lambda cursor, row: dict(
+            zip((column[0] for column in cursor.description), row, strict=True)
+        )
+        asyncio.run(every_program(SQLITE, synchronous(connection.cursor(), Style.QMARK)))
+    connection.close()
+
+
 def test_aiosqlite(tmp_path: Path) -> None:
     async def main() -> None:
         async with aiosqlite.connect(tmp_path / "keys.db", isolation_level=None) as connection:
@@ -89,6 +104,18 @@ def test_aiosqlite(tmp_path: Path) -> None:
 
 def test_psycopg(postgres_url: str) -> None:
     with psycopg.connect(postgres_url) as connection:
+        asyncio.run(every_program(POSTGRESQL, synchronous(connection.cursor(), Style.FORMAT)))
+
+
+@pytest.mark.parametrize("rows", [psycopg.rows.dict_row, psycopg.rows.namedtuple_row])
+def test_psycopg_with_rows_of_the_callers_own_making(postgres_url: str, rows: Any) -> None:
+    with psycopg.connect(postgres_url, row_factory=rows) as connection:
+        asyncio.run(every_program(POSTGRESQL, synchronous(connection.cursor(), Style.FORMAT)))
+
+
+def test_psycopg_in_a_pipeline(postgres_url: str) -> None:
+    """It sends a statement before it has read the answer to the one before."""
+    with psycopg.connect(postgres_url) as connection, connection.pipeline():
         asyncio.run(every_program(POSTGRESQL, synchronous(connection.cursor(), Style.FORMAT)))
 
 
@@ -109,6 +136,17 @@ def test_psycopg_asynchronously(postgres_url: str) -> None:
 def test_asyncpg(postgres_url: str) -> None:
     async def main() -> None:
         connection = await asyncpg.connect(postgres_url)
+        async with connection.transaction():
+            await every_program(POSTGRESQL, lambda program: sql.run_asyncpg(program, connection))
+        await connection.close()
+
+    asyncio.run(main())
+
+
+def test_asyncpg_with_a_json_codec_of_the_callers_own(postgres_url: str) -> None:
+    async def main() -> None:
+        connection = await asyncpg.connect(postgres_url)
+        await connection.set_type_codec("json", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
         async with connection.transaction():
             await every_program(POSTGRESQL, lambda program: sql.run_asyncpg(program, connection))
         await connection.close()

@@ -253,6 +253,35 @@ def test_what_codes_mean(text: str, sqlstate: str | None, kind: type[DatabaseErr
         assert meaning.reason == (text or "_Odd")
 
 
+class _OfPsycopg2(Exception):
+    """As psycopg2's `errors.SerializationFailure`, which is an `OperationalError` as well."""
+
+    pgcode = "40001"
+
+
+class OperationalError(Exception):
+    """Its base, by name."""
+
+
+class InterfaceError(Exception):
+    """As pg8000's."""
+
+
+@pytest.mark.requirement("FK-SQL-08", "FK-SQL-09")
+def test_where_other_drivers_keep_the_code() -> None:
+    of_psycopg2 = type("SerializationFailure", (_OfPsycopg2, OperationalError), {})("could not serialize")
+    of_pg8000 = Exception({"S": "ERROR", "C": "40001", "M": "could not serialize"})
+    for error in (of_psycopg2, of_pg8000):
+        meaning = sql.explain(error)
+        assert isinstance(meaning, TransactionConflict)
+        assert meaning.sqlstate == "40001"
+    lost = InterfaceError("network error")
+    assert sql.explain(lost) is None
+    lost.__cause__ = BrokenPipeError()
+    assert isinstance(sql.explain(lost), ConnectionLost)
+    assert sql.explain(Exception({"C": 40001})) is None
+
+
 @pytest.mark.parametrize("error", [ConnectionResetError("reset"), BrokenPipeError("pipe")])
 def test_what_the_socket_says(error: Exception) -> None:
     assert isinstance(sql.explain(error), ConnectionLost)
