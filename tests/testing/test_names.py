@@ -156,6 +156,18 @@ def test_any_body_passes(body: Any, claim: Any) -> None:
         names.claim_answer({"one_time_keys": {REAL.user_id: {REAL.device_id: answer}}})
 
 
+@pytest.mark.parametrize("answered", [None, 3, "signed_curve25519_fk3", [], {}])
+def test_a_server_that_answers_in_another_form_is_quoted_as_it_answered(answered: Any) -> None:
+    names = naming()
+    counts: dict[str, Any] = {"one_time_key_counts": answered}
+    sync: dict[str, Any] = {
+        "device_one_time_keys_count": answered,
+        "device_unused_fallback_key_types": answered,
+    }
+    assert names.upload_answer(counts) == counts
+    assert names.sync_answer(sync) == sync
+
+
 def test_signing_anew_adds_a_signature() -> None:
     key = signed_key(ALICE, "x")
     assert signed_anew(key) != key
