@@ -15,8 +15,8 @@ from rich.table import Table
 from fallbackkeys.cli.access import Accounts, access_options, connected
 from fallbackkeys.cli.screen import Failure, Screen
 from fallbackkeys.testing.documents import report_document, save_traces, untested_reasons
+from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort
 from fallbackkeys.testing.examination import Examination, Outcome, examine_server
-from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort
 from fallbackkeys.testing.html import HEADLINES, report_page
 from fallbackkeys.testing.report import Ended, Finding, Verdict
 

@@ -16,7 +16,8 @@ import attrs
 
 from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
-from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort, examine
+from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort
+from fallbackkeys.testing.generated import examine
 from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
 from fallbackkeys.testing.vectors import CHECK, all_vectors, check_vectors, settle
 

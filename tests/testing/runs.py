@@ -8,7 +8,7 @@ from fallbackkeys.errors import JSON
 from fallbackkeys.testing import examination, parallel
 from fallbackkeys.testing.checks import TOPICS
 from fallbackkeys.testing.examination import Examination
-from fallbackkeys.testing.examine import examine
+from fallbackkeys.testing.generated import examine
 from fallbackkeys.testing.report import CheckResult, Ended, Finding, Report, Untested, Verdict
 from fallbackkeys.testing.vectors import all_vectors
 from fallbackkeys.traces.model import (

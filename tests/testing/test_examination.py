@@ -5,8 +5,8 @@ import pytest
 from fallbackkeys import Device
 from fallbackkeys.testing.adapter import ReferenceAdapter, ServerLost
 from fallbackkeys.testing.checks import TOPICS
+from fallbackkeys.testing.effort import Effort
 from fallbackkeys.testing.examination import Examination, Outcome, examine_server
-from fallbackkeys.testing.examine import Effort
 from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
 from tests.testing.broken import FailsOnNonAscii, KeepsTheLastOfTwoFallbackKeys
 from tests.testing.runs import FEW_TOPICS, FEW_VECTORS, few, finding

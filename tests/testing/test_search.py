@@ -12,6 +12,7 @@ from fallbackkeys.testing import (
     TOPICS,
     CheckResult,
     Effort,
+    EffortError,
     Ended,
     NotSupported,
     ReferenceAdapter,
@@ -20,7 +21,6 @@ from fallbackkeys.testing import (
     Verdict,
     examine,
 )
-from fallbackkeys.testing.examine import EffortError
 from fallbackkeys.testing.search import NOT_AGAIN
 from fallbackkeys.traces import write_trace
 from fallbackkeys.wire import Response
