@@ -148,11 +148,15 @@ def test_no_server_at_all() -> None:
         ([WITH_TOKEN], ["--registration-token", TOKEN], ""),
         ([], ["--registration-secret", SECRET], ""),
         ([], ["--registration-secret", "wrong"], "registers nobody: 403 M_FORBIDDEN wrong MAC"),
-        ([], ["--registration-token", "a", "--registration-secret", "b"], "not several"),
+        ([], ["--registration-token", "a", "--registration-secret", "b"], "one of these"),
+        ([], ["--account", "a:pass:word", "--account", "b:word", "--account", "c:word"], ""),
+        ([], ["--account", "a:word"], "logs nobody in: 403 M_FORBIDDEN wrong password"),
+        ([], ["--account", "a"], "an account is a name and a password"),
     ],
 )
 def test_ways_to_accounts(flows: list[list[str]], options: list[str], told: str) -> None:
-    with serve(Homeserver(flows=flows)) as homeserver:
+    users = {"a": "pass:word", "b": "word", "c": "word"}
+    with serve(Homeserver(flows=flows, users=users)) as homeserver:
         result = run("conformance", homeserver.url, *options)
     assert result.exit_code == (2 if told else 0)
     assert told in result.stderr
@@ -165,6 +169,7 @@ def test_given_access_tokens_from_the_environment(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("FALLBACKKEYS_ACCESS_TOKENS", " ".join(tokens))
         for _ in range(2):  # what the first run left behind does not show in the second
             result = run("conformance", homeserver.url, "--strict")
+            assert "With access tokens less is tested" in result.stderr
             assert "Keeps every requirement that was tried" in result.stdout
             assert result.exit_code == 0
 
