@@ -8,6 +8,7 @@ from hypothesis import given
 from fallbackkeys import Device, Key
 from fallbackkeys.signing import BadSignature, public_key, signing_key, verify_key
 from fallbackkeys.testing import Lodging, NotSupported, ReferenceAdapter
+from fallbackkeys.testing.adapter import SharedDevices
 from fallbackkeys.testing.keys import key_name, seed_of, signed_anew, signed_key, unsorted
 from fallbackkeys.testing.names import Naming
 from fallbackkeys.testing.strategies import JSON_VALUES, malformed_claims, malformed_uploads
@@ -208,6 +209,18 @@ def test_a_device_that_has_had_many_algorithms_makes_room_for_another() -> None:
         response = lodging.stage().upload(user=ALICE.user_id, device="ALICE", body=body, dialects=STABLE)
         assert response.status == 200
     assert [device.device_id for device in server.made] == [f"RUN7K{number}ALICE" for number in range(1, 6)]
+
+
+def test_two_devices_of_a_trace_are_never_one_on_the_server() -> None:
+    class OneDevice(ReferenceAdapter, SharedDevices):
+        def new_device(self, *, user: str, device: str) -> Device:
+            del device
+            return super().new_device(user=user, device="ONLY")
+
+    stage = Lodging(OneDevice()).fresh()
+    stage.sync(user=ALICE.user_id, device="ONE", dialects=STABLE)
+    with pytest.raises(NotSupported, match=r"give @alice:.* more devices"):
+        stage.sync(user=ALICE.user_id, device="TWO", dialects=STABLE)
 
 
 def test_a_name_that_just_fits_cannot_be_renamed() -> None:
