@@ -4,15 +4,13 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Self
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from fallbackkeys.cli.access import Accounts, access_options, connected
+from fallbackkeys.cli.progress import shown_progress
 from fallbackkeys.cli.screen import Failure, Screen
 from fallbackkeys.testing.documents import report_document, save_traces, untested_reasons
 from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort
@@ -99,9 +97,9 @@ def conformance(
     Exit status: 0 if every requirement that was tried is kept, or differs by choice; 1 if one is broken (with
     --strict, or differs); 2 if the server could not be tested, or not to the end.
     """
-    with connected(url, accounts) as adapter, _Bar() as bar:
+    with connected(url, accounts) as adapter, shown_progress() as progress:
         examination = examine_server(
-            adapter, server=url, effort=Effort(seconds=budget, seed=seed), progress=bar
+            adapter, server=url, effort=Effort(seconds=budget, seed=seed), progress=progress
         )
     _show(examination)
     if json_file is not None:
@@ -124,38 +122,6 @@ def _write(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.part")
     part.write_bytes(content)
     part.replace(path)
-
-
-class _Bar:
-    """Shows how far a run is on standard error, if that is a terminal."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._current: TaskID = self._bar.add_task("", visible=False)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._bar.stop()
-
-    def begin(self, check: str, total: int) -> None:
-        """See `examination.Progress.begin`."""
-        self._current = self._bar.add_task(check, total=total)
-
-    def advance(self) -> None:
-        """See `examination.Progress.advance`."""
-        self._bar.advance(self._current)
 
 
 def _show(examination: Examination) -> None:

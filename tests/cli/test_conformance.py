@@ -1,6 +1,7 @@
 """`fallbackkeys conformance`, and `replay --server`, against real servers on loopback."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,8 +107,9 @@ def test_a_server_that_breaks_down_midway(fault: Fault, tmp_path: Path) -> None:
     with serve(homeserver):
         result = run("conformance", homeserver.url, "--timeout", "0.5", "--json", report)
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: the server was lost: ")
-    assert len(result.stderr.splitlines()) == 1
+    *stages, error = result.stderr.splitlines()
+    assert all(re.fullmatch(r"\d+ s: [a-z ]+, \d+", line) for line in stages)
+    assert error.startswith("Error: the server was lost: ")
     document = json.loads(report.read_bytes())
     assert document["outcome"] == "lost"
     assert "vectors/two-fallback-keys-of-one-algorithm" in {one["id"] for one in document["findings"]}
@@ -233,23 +235,39 @@ def test_an_interrupted_run_is_no_verdict(server: Homeserver, monkeypatch: pytes
     assert (result.exit_code, result.stderr) == (2, "Error: interrupted\n")
 
 
-def test_a_terminal_sees_a_bar(server: Homeserver) -> None:
+def _errors_of_a_run(server: Homeserver, **environment: str) -> str:
+    """What a run writes to standard error."""
     program = (
         "import tests.testing.runs, pytest\n"
         "tests.testing.runs.few(pytest.MonkeyPatch())\n"
         "from fallbackkeys.cli import main\n"
         "main()"
     )
-    for forced, shown in (("1", True), ("", False)):
-        result = subprocess.run(
-            [sys.executable, "-c", program, "conformance", server.url],
-            capture_output=True,
-            check=False,
-            timeout=120,
-            env={"FORCE_COLOR": forced} if forced else {},
-        )
-        assert (b"vectors" in result.stderr) is shown
-        assert result.returncode == 0
+    result = subprocess.run(
+        [sys.executable, "-c", program, "conformance", server.url],
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env=environment,
+    )
+    assert result.returncode == 0
+    return result.stderr.decode()
+
+
+def test_a_terminal_sees_a_bar(server: Homeserver) -> None:
+    shown = _errors_of_a_run(server, FORCE_COLOR="1")
+    assert "vectors" in shown
+    assert "\x1b" in shown
+
+
+def test_a_log_has_one_plain_line_for_each_stage(server: Homeserver) -> None:
+    shown = re.sub(r"^\d+ s: ", "", _errors_of_a_run(server), flags=re.MULTILINE)
+    assert shown.splitlines() == [
+        "vectors, 3",
+        "generated sequences, 1",
+        "malformed bodies, 1",
+        "parallel claims, 1",
+    ]
 
 
 @pytest.mark.parametrize("missing", ["httpx", "hypothesis", "jinja2"])

@@ -3,8 +3,8 @@
 import pytest
 
 from fallbackkeys import Device
+from fallbackkeys.testing import TOPICS, examination
 from fallbackkeys.testing.adapter import ReferenceAdapter, ServerLost
-from fallbackkeys.testing.checks import TOPICS
 from fallbackkeys.testing.effort import Effort
 from fallbackkeys.testing.examination import Examination, Outcome, examine_server
 from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
@@ -39,14 +39,28 @@ def test_the_reference_keeps_what_is_tried(monkeypatch: pytest.MonkeyPatch) -> N
         *(topic.id for topic in FEW_TOPICS),
         "parallel.claims",
     ]
-    # The bar has a part for each topic there is; here only a few are examined.
     assert told.parts == [
         ["vectors", len(FEW_VECTORS), len(FEW_VECTORS)],
-        ["generated", len(TOPICS) + 1, len(FEW_TOPICS) + 1],
+        ["generated sequences", 1, 1],
+        ["malformed bodies", 1, 1],
+        ["parallel claims", 1, 1],
     ]
     verdicts = {requirement.id: verdict for requirement, verdict in done.report.verdicts()}
     assert verdicts["FK-UPLOAD-04"] is Verdict.KEPT
     assert verdicts["FK-FED-02"] is Verdict.NOT_TESTED
+
+
+def test_the_whole_run_has_four_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examination, "all_vectors", lambda: FEW_VECTORS)
+    told = Told()
+    examine_server(ReferenceAdapter(), server="s", effort=Effort(seconds=0), progress=told)
+    assert [part[0] for part in told.parts] == [
+        "vectors",
+        "generated sequences",
+        "malformed bodies",
+        "parallel claims",
+    ]
+    assert sum(part[2] for part in told.parts[1:] if isinstance(part[2], int)) == len(TOPICS) + 1
 
 
 def test_a_different_choice_is_told_from_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +105,7 @@ def test_what_was_found_is_kept_when_the_run_is_interrupted(monkeypatch: pytest.
     class Impatient(Told):
         def advance(self) -> None:
             super().advance()
-            if self.parts[-1][0] == "generated":
+            if self.parts[-1][0] == "generated sequences":
                 raise KeyboardInterrupt
 
     few(monkeypatch)
