@@ -12,10 +12,12 @@ from rich.table import Table
 from fallbackkeys.cli.access import Accounts, access_options, connected
 from fallbackkeys.cli.progress import shown_progress
 from fallbackkeys.cli.screen import Failure, Screen
+from fallbackkeys.testing.assertions import Strictness
 from fallbackkeys.testing.documents import report_document, save_traces, untested_reasons
 from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort
 from fallbackkeys.testing.examination import Examination, Outcome, examine_server
 from fallbackkeys.testing.html import HEADLINES, report_page
+from fallbackkeys.testing.known import read_known
 from fallbackkeys.testing.report import Ended, Finding, Verdict
 
 _STYLES = {
@@ -61,6 +63,14 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 )
 @click.option("--strict", is_flag=True, help="Count a different choice as broken.")
 @click.option(
+    "--known",
+    "known_files",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Findings that are accepted, in TOML: status 0 if these are found, and no others.",
+)
+@click.option(
     "--budget",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
@@ -85,6 +95,7 @@ def conformance(
     html_file: Path | None,
     folder: Path | None,
     strict: bool,
+    known_files: tuple[Path, ...],
     budget: float,
     seed: int,
     accounts: Accounts,
@@ -95,8 +106,10 @@ def conformance(
     uploaded: use a server for tests, with its rate limits raised.
 
     Exit status: 0 if every requirement that was tried is kept, or differs by choice; 1 if one is broken (with
-    --strict, or differs); 2 if the server could not be tested, or not to the end.
+    --strict, or differs), or with --known if the findings are not those; 2 if the server could not be tested,
+    or not to the end.
     """
+    known = read_known(known_files)
     with connected(url, accounts) as adapter, shown_progress() as progress:
         examination = examine_server(
             adapter, server=url, effort=Effort(seconds=budget, seed=seed), progress=progress
@@ -113,8 +126,16 @@ def conformance(
         raise Failure(f"{_CUT_SHORT[cut_short.ended]}: {cut_short.reason}")
     if examination.outcome is Outcome.UNTRIED:
         raise Failure("nothing was tried: the budget was over too soon, or the accounts allow nothing")
-    failing = {Outcome.BROKEN, Outcome.DIFFERS} if strict else {Outcome.BROKEN}
-    context.exit(1 if examination.outcome in failing else 0)
+    strictness = Strictness.EVERY_CHOICE if strict else Strictness.SPECIFICATION
+    if known_files:
+        problems = list(known.problems(examination.report, strictness))
+        for problem in problems:
+            click.echo(problem)
+        if not problems:
+            click.echo("Everything is as known.")
+    else:
+        problems = [one.id for one in examination.report.findings if one.verdict in strictness.value]
+    context.exit(1 if problems else 0)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -93,6 +93,36 @@ def test_a_different_choice_is_no_fault_unless_asked_for(options: list[str], sta
 
 
 @pytest.mark.parametrize(
+    ("findings", "status", "told"),
+    [
+        (["key-forms.non-ascii", "vectors/non-ascii-members-come-back"], 0, "Everything is as known."),
+        (["key-forms.non-ascii"], 1, "found, and not known: vectors/non-ascii-members-come-back: "),
+        (
+            ["key-forms.non-ascii", "vectors/non-ascii-members-come-back", "sync.counts"],
+            1,
+            "known, and no longer found: sync.counts (S14); take it off the list",
+        ),
+    ],
+)
+def test_known_findings_are_no_fault_and_hold_both_ways(
+    findings: list[str], status: int, told: str, tmp_path: Path
+) -> None:
+    known = tmp_path / "known.toml"
+    known.write_text(f'[[known]]\nid = "S14"\nreason = "an old one"\nfindings = {findings}', encoding="ascii")
+    with serve(broken(FailsOnNonAscii)) as homeserver:
+        result = run("conformance", homeserver.url, "--known", known)
+    assert result.exit_code == status
+    assert result.stdout.splitlines()[-1].startswith(told)
+
+
+def test_a_list_that_is_none_is_said_before_the_server_is_asked(server: Homeserver, tmp_path: Path) -> None:
+    result = run("conformance", server.url, "--known", tmp_path / "none.toml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: {tmp_path}/none.toml: No such file or directory\n"
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         Fault(body=b"<html>Bad gateway</html>", status=502, after=40),
