@@ -170,7 +170,7 @@ def _show(examination: Examination) -> None:
     for result in report.results:
         if result.ended is not Ended.COMPLETE:
             reason = f", {result.reason}" if result.reason else ""
-            screen.line(f"{result.check}: {result.ended.value}{reason}")
+            screen.line(f"{result.id}: {result.ended.value}{reason}")
     counts = ", ".join(f"{counted[verdict]} {verdict.value}" for verdict in Verdict)
     screen.line((HEADLINES[examination.outcome], "bold"), f": {counts} ({examination.seconds:.0f} s)")
 

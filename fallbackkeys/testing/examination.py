@@ -87,7 +87,7 @@ class Examination:
 _FORMS = frozenset(topic.check for topic in (*UPLOAD_FORMS, *KEY_FORMS, *CLAIM_FORMS))
 
 _INTERRUPTED = CheckResult(
-    check="generated",
+    id="generated",
     examples=0,
     requirements=(),
     findings=(),

@@ -1,7 +1,7 @@
 """Everything that is generated: every topic in turn, then parallel claims, within a budget.
 
     for result in examine(adapter):
-        print(result.check, result.ended, *result.findings)
+        print(result.id, result.ended, *result.findings)
 
 `assertions` does the same for the topics of one kind and raises what was found, for use in any test runner;
 `examination` plays the vectors before it.
@@ -45,7 +45,7 @@ def examine(
     end = time.monotonic() + effort.seconds
     goes_on = True
     for result in examine_topics(lodging, topics, effort):
-        goes_on &= result.ended is not Ended.SERVER_LOST and not (result.check == NEEDED and result.findings)
+        goes_on &= result.ended is not Ended.SERVER_LOST and not (result.id == NEEDED and result.findings)
         yield result
     if goes_on:
         yield examine_parallel(lodging, deadline=end, seed=effort.seed)

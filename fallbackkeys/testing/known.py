@@ -78,7 +78,7 @@ class KnownList:
             yield f"known, and no longer found: {finding_id} ({always[finding_id]}); take it off the list"
         for result in report.results:
             if result.ended is Ended.OUT_OF_TIME:
-                yield f"out of time, so that nothing can be said: {result.check}; give a larger budget"
+                yield f"out of time, so that nothing can be said: {result.id}; give a larger budget"
         if self.not_tested is not None:
             untested = _not_tested(report)
             for one in sorted(untested - self.not_tested):
@@ -89,7 +89,7 @@ class KnownList:
 
 def _not_tested(report: Report) -> set[str]:
     requirements = {one.id for one, verdict in report.verdicts() if verdict is Verdict.NOT_TESTED}
-    return requirements | {result.check for result in report.results if not result.examples}
+    return requirements | {result.id for result in report.results if not result.examples}
 
 
 def read_known(files: Iterable[Path]) -> KnownList:

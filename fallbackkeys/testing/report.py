@@ -82,8 +82,8 @@ class Untested:
 class CheckResult:
     """What one check has found out."""
 
-    check: str
-    """Its name: a topic's id, `parallel`, or whatever else was run."""
+    id: str
+    """Of what was run: a topic, `vectors` or `parallel.claims`. A topic's `check` is the family it is of."""
     examples: int
     """How many sequences were played."""
     requirements: tuple[str, ...]

@@ -82,7 +82,7 @@ class Search:
             else:
                 ended, reason = Ended.COMPLETE, ""
         return CheckResult(
-            check=self.topic.id,
+            id=self.topic.id,
             examples=self.played,
             requirements=self.topic.every_requirement if self.played else (),
             findings=findings,
@@ -204,7 +204,7 @@ def untried(topic: Topic, ended: Ended, reason: str) -> CheckResult:
     """The result of a topic of which nothing could be tried."""
     without = Untested(name=topic.id, requirements=topic.every_requirement, reason=reason)
     return CheckResult(
-        check=topic.id,
+        id=topic.id,
         examples=0,
         requirements=(),
         findings=(),

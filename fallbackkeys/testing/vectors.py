@@ -70,7 +70,7 @@ def check_vectors(
             break
         on_played()
     return CheckResult(
-        check=CHECK,
+        id=CHECK,
         examples=run.examples,
         requirements=tuple(sorted(run.tried)),
         findings=tuple(run.findings),

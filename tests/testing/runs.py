@@ -70,7 +70,7 @@ def finding(*, verdict: Verdict, text: str = "One", history: str = "") -> Findin
 def run_with(*findings: Finding, ended: Ended = Ended.COMPLETE) -> Examination:
     """A run that found these."""
     result = CheckResult(
-        check="topic",
+        id="topic",
         examples=3,
         requirements=("FK-CLAIM-01",),
         findings=findings,

@@ -51,7 +51,7 @@ def test_the_json_report_has_everything() -> None:
     assert found["differences"] == [{"path": "body.'One'", "expected": "[]", "answered": "'One'"}]
     assert document["checks"] == [
         {
-            "check": "topic",
+            "id": "topic",
             "examples": 3,
             "ended": "complete",
             "reason": "",

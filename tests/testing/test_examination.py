@@ -34,7 +34,7 @@ def test_the_reference_keeps_what_is_tried(monkeypatch: pytest.MonkeyPatch) -> N
     told = Told()
     done = examine_server(ReferenceAdapter(), server="reference", effort=QUICK, progress=told)
     assert (done.outcome, done.server, done.seed) == (Outcome.KEPT, "reference", 0)
-    assert [result.check for result in done.report.results] == [
+    assert [result.id for result in done.report.results] == [
         "vectors",
         *(topic.id for topic in FEW_TOPICS),
         "parallel.claims",
@@ -83,20 +83,20 @@ def test_after_the_server_is_lost_nothing_more_is_tried(monkeypatch: pytest.Monk
     few(monkeypatch)
     done = examine_server(Gone(), server="s", effort=QUICK)
     assert done.outcome is Outcome.LOST
-    assert [(one.check, one.ended, one.reason) for one in done.report.results] == [
+    assert [(one.id, one.ended, one.reason) for one in done.report.results] == [
         ("vectors", Ended.SERVER_LOST, done.report.results[0].reason)
     ]
 
 
 def test_lost_is_worse_than_broken() -> None:
     found = CheckResult(
-        check="one",
+        id="one",
         examples=1,
         requirements=(),
         findings=(finding(verdict=Verdict.BROKEN),),
         ended=Ended.COMPLETE,
     )
-    lost = CheckResult(check="two", examples=0, requirements=(), findings=(), ended=Ended.SERVER_LOST)
+    lost = CheckResult(id="two", examples=0, requirements=(), findings=(), ended=Ended.SERVER_LOST)
     report = Report(results=(found, lost))
     assert Examination(server="s", seed=0, seconds=0, report=report).outcome is Outcome.LOST
 

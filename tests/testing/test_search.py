@@ -33,7 +33,7 @@ def topics(*ids: str) -> list[Topic]:
 
 
 def one(results: list[CheckResult], check: str) -> CheckResult:
-    [result] = [result for result in results if result.check == check]
+    [result] = [result for result in results if result.id == check]
     return result
 
 
@@ -53,7 +53,7 @@ def test_a_lost_server_ends_the_run_and_what_was_found_is_kept() -> None:
             return super().upload(user=user, device=device, body=body, dialects=dialects)
 
     results = list(examine(MortalAndWrong(), effort=EFFORT))
-    assert results[-1].check == "fallback.given"
+    assert results[-1].id == "fallback.given"
     assert (results[-1].ended, results[-1].reason) == (Ended.SERVER_LOST, "connection refused")
     assert [finding.id for result in results for finding in result.findings] == ["claims.order"]
 
@@ -112,7 +112,7 @@ def test_what_needs_a_failed_topic_is_not_tellable() -> None:
 
     chosen = topics("claims.given", "claims.order", "one-time.issued-again", "devices.removal-forgets")
     results = list(examine(GivesNothing(), topics=chosen, effort=EFFORT))
-    assert [(one.check, one.ended.name) for one in results] == [
+    assert [(one.id, one.ended.name) for one in results] == [
         ("claims.given", "COMPLETE"),
         ("claims.order", "NOT_TELLABLE"),
         ("one-time.issued-again", "NOT_TELLABLE"),

@@ -153,7 +153,7 @@ def test_a_vector_is_explained_by_what_the_generated_checks_found(
     found: Finding, known: tuple[str, ...], named: tuple[str, ...]
 ) -> None:
     vectors = CheckResult(
-        check="vectors", examples=1, requirements=(), findings=(found,), ended=Ended.COMPLETE
+        id="vectors", examples=1, requirements=(), findings=(found,), ended=Ended.COMPLETE
     )
     generated = attrs.evolve(vectors, findings=(finding(*known),) if known else ())
     (settled,) = settle(vectors, [generated]).findings
