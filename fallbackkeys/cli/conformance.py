@@ -16,7 +16,7 @@ from fallbackkeys.testing.assertions import Strictness
 from fallbackkeys.testing.documents import report_document, save_traces, untested_reasons
 from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort
 from fallbackkeys.testing.examination import Examination, Outcome, examine_server
-from fallbackkeys.testing.html import HEADLINES, report_page
+from fallbackkeys.testing.html import HEADLINES, rank, report_page
 from fallbackkeys.testing.known import read_known
 from fallbackkeys.testing.report import Ended, Finding, Verdict
 
@@ -149,7 +149,7 @@ def _show(examination: Examination) -> None:
     screen = Screen()
     report = examination.report
     reasons = untested_reasons(examination)
-    for finding in sorted(report.findings, key=lambda one: tuple(Verdict).index(one.verdict)):
+    for finding in sorted(report.findings, key=rank):
         _show_finding(screen, finding)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("id", no_wrap=True)
@@ -167,10 +167,13 @@ def _show(examination: Examination) -> None:
             screen.text(f"{requirement.text} ({reason})" if reason else requirement.text),
         )
     screen.show(table)
+    early: dict[str, list[str]] = {}
     for result in report.results:
         if result.ended is not Ended.COMPLETE:
-            reason = f", {result.reason}" if result.reason else ""
-            screen.line(f"{result.id}: {result.ended.value}{reason}")
+            how = f"{result.ended.value} ({result.reason})" if result.reason else result.ended.value
+            early.setdefault(how, []).append(result.id)
+    for how, ids in early.items():
+        screen.line(f"{how}: {', '.join(ids)}")
     counts = ", ".join(f"{counted[verdict]} {verdict.value}" for verdict in Verdict)
     screen.line((HEADLINES[examination.outcome], "bold"), f": {counts} ({examination.seconds:.0f} s)")
 

@@ -152,9 +152,7 @@ def finding(*requirements: str, path: str = "status", actual: str = "200") -> Fi
 def test_a_vector_is_explained_by_what_the_generated_checks_found(
     found: Finding, known: tuple[str, ...], named: tuple[str, ...]
 ) -> None:
-    vectors = CheckResult(
-        id="vectors", examples=1, requirements=(), findings=(found,), ended=Ended.COMPLETE
-    )
+    vectors = CheckResult(id="vectors", examples=1, requirements=(), findings=(found,), ended=Ended.COMPLETE)
     generated = attrs.evolve(vectors, findings=(finding(*known),) if known else ())
     (settled,) = settle(vectors, [generated]).findings
     assert settled.requirements == named
