@@ -70,7 +70,7 @@ def _groups(rows: list[_Row]) -> list[tuple[_Row, list[Finding]]]:
         (row, [one for one in row.findings if one.requirements[0] == row.requirement.id]) for row in rows
     ]
     groups = [(row, sorted(ones, key=rank)) for row, ones in found if ones]
-    return sorted(groups, key=lambda group: rank(group[1][0])[0])
+    return sorted(groups, key=lambda group: rank(group[1][0]))
 
 
 def rank(finding: Finding) -> tuple[int, bool]:
