@@ -20,7 +20,7 @@ from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import CLAIM_FORMS, KEY_FORMS, TOPICS, UPLOAD_FORMS
 from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort
 from fallbackkeys.testing.generated import examine
-from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
+from fallbackkeys.testing.report import CUT_SHORT, CheckResult, Ended, Report, Verdict
 from fallbackkeys.testing.vectors import CHECK, all_vectors, check_vectors, settle
 
 VECTORS = 0.5
@@ -122,7 +122,7 @@ def examine_server(
         adapter, traces, seconds=effort.seconds * VECTORS, tag=f"{tag}v", on_played=progress.advance
     )
     generated: list[CheckResult] = []
-    if vectors.ended not in (Ended.SERVER_LOST, Ended.INTERRUPTED):
+    if vectors.ended not in CUT_SHORT:
         left = attrs.evolve(effort, seconds=max(0.0, start + effort.seconds - monotonic()))
         results = examine(adapter, topics=TOPICS, effort=left, tag=f"{tag}g")
         try:

@@ -14,7 +14,7 @@ from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
 from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort
 from fallbackkeys.testing.parallel import NEEDED, examine_parallel
-from fallbackkeys.testing.report import CheckResult, Ended
+from fallbackkeys.testing.report import CUT_SHORT, CheckResult, Ended
 from fallbackkeys.testing.search import Search, untried
 from fallbackkeys.testing.stage import Lodging
 from fallbackkeys.testing.topics import Topic
@@ -39,13 +39,13 @@ def examine(
         tag: of the run, see `Lodging`.
 
     Yields:
-        The result of each topic as it ends. After `Ended.SERVER_LOST` there are no more.
+        The result of each topic as it ends. After one that was cut short there are no more.
     """
     lodging = Lodging(adapter, tag)
     end = time.monotonic() + effort.seconds
     goes_on = True
     for result in examine_topics(lodging, topics, effort):
-        goes_on &= result.ended is not Ended.SERVER_LOST and not (result.id == NEEDED and result.findings)
+        goes_on &= result.ended not in CUT_SHORT and not (result.id == NEEDED and result.findings)
         yield result
     if goes_on:
         yield examine_parallel(lodging, deadline=end, seed=effort.seed)
@@ -62,7 +62,7 @@ def examine_topics(lodging: Lodging, topics: Sequence[Topic], effort: Effort) ->
         if result.findings or result.ended is Ended.NOT_TELLABLE:
             failed.add(topic.id)
         yield result
-        if result.ended is Ended.SERVER_LOST:
+        if result.ended in CUT_SHORT:
             return
 
 

@@ -163,3 +163,30 @@ def test_a_finding_that_the_adapter_cannot_confirm_is_kept_and_the_rest_goes_on(
 def test_an_effort_that_tries_nothing_or_has_no_end(wrong: dict[str, Any]) -> None:
     with pytest.raises(EffortError, match="must be"):
         Effort(**wrong)
+
+
+class Impatient(ForgetsIssuedKeys):
+    """Somebody ends the run after so many claims."""
+
+    def __init__(self, claims: int) -> None:
+        super().__init__()
+        self.left = claims
+
+    def claim(self, *, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().claim(user=user, body=body, remote=remote)
+
+
+def test_what_is_being_shrunk_is_kept_when_somebody_ends_the_run() -> None:
+    chosen = topics("one-time.issued-again", "one-time.conflict")
+    patient = Impatient(10_000)
+    next(examine(patient, topics=chosen, effort=EFFORT))
+    claims = 10_000 - patient.left
+    for enough in (claims // 2, claims - 1):  # while shrinking, and while the trace is seen to fail again
+        [result] = examine(Impatient(enough), topics=chosen, effort=EFFORT)
+        assert (result.ended, result.reason) == (Ended.INTERRUPTED, "by the keyboard")
+        assert [found.id for found in result.findings] == ["one-time.issued-again"]
+    [result] = examine(Impatient(1), topics=chosen, effort=EFFORT)
+    assert (result.ended, result.findings) == (Ended.INTERRUPTED, ())
