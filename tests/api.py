@@ -26,6 +26,7 @@ PUBLIC = (
     "fallbackkeys.testing.vectors",
     "fallbackkeys.testing.documents",
     "fallbackkeys.testing.html",
+    "fallbackkeys.testing.known",
     "fallbackkeys.testing.http",
 )
 """The modules whose names are public: those in `__all__`, else those without an underscore."""

@@ -36,13 +36,22 @@ _OPTIONS = (
         help="Register users with the server's shared secret, as Synapse and Dendrite have it.",
     ),
     click.option(
+        "--account",
+        "accounts_given",
+        metavar="NAME:PASSWORD",
+        multiple=True,
+        envvar="FALLBACKKEYS_ACCOUNTS",
+        show_envvar=True,
+        help="Register nobody, and log in as this user. Give several: with eight, everything is tested.",
+    ),
+    click.option(
         "--access-token",
         "access_tokens",
         metavar="TOKEN",
         multiple=True,
         envvar="FALLBACKKEYS_ACCESS_TOKENS",
         show_envvar=True,
-        help="Register nobody, and use this token's device. Give several: two devices each of three users.",
+        help="Register nobody, log nobody in, and use this token's device. Give several; less is tested.",
     ),
     click.option(
         "--timeout",
@@ -55,12 +64,21 @@ _OPTIONS = (
 )
 
 
+_LESS = (
+    "With access tokens less is tested: their devices are used over and over, never removed, and of no more"
+    " use where the server limits what one may have. With --account everything is."
+)
+"""Said before the run, since the report says it only after minutes."""
+
+
 @attrs.frozen(kw_only=True)
 class Accounts:
     """What the options said."""
 
     registration_token: str | None = attrs.field(repr=False)
     registration_secret: str | None = attrs.field(repr=False)
+    accounts_given: tuple[str, ...] = attrs.field(repr=False)
+    """Each a localpart, a colon and a password."""
     access_tokens: tuple[str, ...] = attrs.field(repr=False)
     timeout: float
 
@@ -88,6 +106,8 @@ def connected(url: str, accounts: Accounts) -> "Iterator[Adapter]":
     try:
         from fallbackkeys.testing.http import (  # noqa: PLC0415 - of the extra
             AccessTokens,
+            Account,
+            GivenAccounts,
             Limits,
             OpenRegistration,
             RegistrationToken,
@@ -101,13 +121,22 @@ def connected(url: str, accounts: Accounts) -> "Iterator[Adapter]":
         named.append(RegistrationToken(token=accounts.registration_token))
     if accounts.registration_secret is not None:
         named.append(SharedSecret(secret=accounts.registration_secret))
+    if accounts.accounts_given:
+        parted = (given.partition(":") for given in accounts.accounts_given)
+        named.append(
+            GivenAccounts(
+                accounts=tuple(Account(name=name, password=password) for name, _, password in parted)
+            )
+        )
     if accounts.access_tokens:
         named.append(AccessTokens(tokens=accounts.access_tokens))
     if len(named) > 1:
         raise click.UsageError(
-            "give a registration token, a registration secret or access tokens, not several"
+            "give a registration token, a registration secret, accounts or access tokens: one of these"
         )
     access = named[0] if named else OpenRegistration()
+    if accounts.access_tokens:
+        click.echo(_LESS, err=True)
     with connect(url, access=access, limits=Limits(answer=accounts.timeout)) as adapter:
         yield adapter
 

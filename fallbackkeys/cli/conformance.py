@@ -4,20 +4,20 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Self
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from fallbackkeys.cli.access import Accounts, access_options, connected
+from fallbackkeys.cli.progress import shown_progress
 from fallbackkeys.cli.screen import Failure, Screen
+from fallbackkeys.testing.assertions import Strictness
 from fallbackkeys.testing.documents import report_document, save_traces, untested_reasons
+from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort
 from fallbackkeys.testing.examination import Examination, Outcome, examine_server
-from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort
-from fallbackkeys.testing.html import HEADLINES, report_page
+from fallbackkeys.testing.html import HEADLINES, rank, report_page
+from fallbackkeys.testing.known import read_known
 from fallbackkeys.testing.report import Ended, Finding, Verdict
 
 _STYLES = {
@@ -63,6 +63,14 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 )
 @click.option("--strict", is_flag=True, help="Count a different choice as broken.")
 @click.option(
+    "--known",
+    "known_files",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Findings that are accepted, in TOML: status 0 if these are found, and no others.",
+)
+@click.option(
     "--budget",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
@@ -87,6 +95,7 @@ def conformance(
     html_file: Path | None,
     folder: Path | None,
     strict: bool,
+    known_files: tuple[Path, ...],
     budget: float,
     seed: int,
     accounts: Accounts,
@@ -97,11 +106,13 @@ def conformance(
     uploaded: use a server for tests, with its rate limits raised.
 
     Exit status: 0 if every requirement that was tried is kept, or differs by choice; 1 if one is broken (with
-    --strict, or differs); 2 if the server could not be tested, or not to the end.
+    --strict, or differs), or with --known if the findings are not those; 2 if the server could not be tested,
+    or not to the end.
     """
-    with connected(url, accounts) as adapter, _Bar() as bar:
+    known = read_known(known_files)
+    with connected(url, accounts) as adapter, shown_progress() as progress:
         examination = examine_server(
-            adapter, server=url, effort=Effort(seconds=budget, seed=seed), progress=bar
+            adapter, server=url, effort=Effort(seconds=budget, seed=seed), progress=progress
         )
     _show(examination)
     if json_file is not None:
@@ -115,8 +126,16 @@ def conformance(
         raise Failure(f"{_CUT_SHORT[cut_short.ended]}: {cut_short.reason}")
     if examination.outcome is Outcome.UNTRIED:
         raise Failure("nothing was tried: the budget was over too soon, or the accounts allow nothing")
-    failing = {Outcome.BROKEN, Outcome.DIFFERS} if strict else {Outcome.BROKEN}
-    context.exit(1 if examination.outcome in failing else 0)
+    strictness = Strictness.EVERY_CHOICE if strict else Strictness.SPECIFICATION
+    if known_files:
+        problems = list(known.problems(examination.report, strictness))
+        for problem in problems:
+            click.echo(problem)
+        if not problems:
+            click.echo("Everything is as known.")
+    else:
+        problems = [one.id for one in examination.report.findings if one.verdict in strictness.value]
+    context.exit(1 if problems else 0)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -126,43 +145,11 @@ def _write(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-class _Bar:
-    """Shows how far a run is on standard error, if that is a terminal."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._current: TaskID = self._bar.add_task("", visible=False)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._bar.stop()
-
-    def begin(self, check: str, total: int) -> None:
-        """See `examination.Progress.begin`."""
-        self._current = self._bar.add_task(check, total=total)
-
-    def advance(self) -> None:
-        """See `examination.Progress.advance`."""
-        self._bar.advance(self._current)
-
-
 def _show(examination: Examination) -> None:
     screen = Screen()
     report = examination.report
     reasons = untested_reasons(examination)
-    for finding in sorted(report.findings, key=lambda one: tuple(Verdict).index(one.verdict)):
+    for finding in sorted(report.findings, key=rank):
         _show_finding(screen, finding)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("id", no_wrap=True)
@@ -180,10 +167,13 @@ def _show(examination: Examination) -> None:
             screen.text(f"{requirement.text} ({reason})" if reason else requirement.text),
         )
     screen.show(table)
+    early: dict[str, list[str]] = {}
     for result in report.results:
         if result.ended is not Ended.COMPLETE:
-            reason = f", {result.reason}" if result.reason else ""
-            screen.line(f"{result.check}: {result.ended.value}{reason}")
+            how = f"{result.ended.value} ({result.reason})" if result.reason else result.ended.value
+            early.setdefault(how, []).append(result.id)
+    for how, ids in early.items():
+        screen.line(f"{how}: {', '.join(ids)}")
     counts = ", ".join(f"{counted[verdict]} {verdict.value}" for verdict in Verdict)
     screen.line((HEADLINES[examination.outcome], "bold"), f": {counts} ({examination.seconds:.0f} s)")
 

@@ -25,7 +25,8 @@ from fallbackkeys.testing.assertions import (
     check_sync,
 )
 from fallbackkeys.testing.checks import COMMANDS, TOPICS
-from fallbackkeys.testing.examine import Effort, examine
+from fallbackkeys.testing.effort import Effort, EffortError
+from fallbackkeys.testing.generated import examine
 from fallbackkeys.testing.machine import state_machine
 from fallbackkeys.testing.play import Deviation
 from fallbackkeys.testing.report import CheckResult, Ended, Finding, Report, Untested, Verdict
@@ -41,6 +42,7 @@ __all__ = [
     "CheckResult",
     "Deviation",
     "Effort",
+    "EffortError",
     "Ended",
     "Finding",
     "Lodging",

@@ -25,7 +25,8 @@ from fallbackkeys.testing.checks import (
     SYNC,
     UPLOAD_FORMS,
 )
-from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort, EffortError, examine_topics
+from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort, EffortError
+from fallbackkeys.testing.generated import examine_topics
 from fallbackkeys.testing.parallel import examine_parallel
 from fallbackkeys.testing.report import CheckResult, Ended, Finding, Verdict
 from fallbackkeys.testing.stage import Lodging

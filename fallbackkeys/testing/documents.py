@@ -84,7 +84,7 @@ def _finding(finding: Finding) -> JSON:
 
 def _check(result: CheckResult) -> JSON:
     return {
-        "check": result.check,
+        "id": result.id,
         "examples": result.examples,
         "ended": result.ended.value,
         "reason": result.reason,

@@ -9,16 +9,22 @@ The run ends by itself when the time is over or the server is lost; the report h
 
 import enum
 import secrets
+from collections.abc import Iterator
+from itertools import groupby
 from time import monotonic
 from typing import Protocol
 
 import attrs
 
 from fallbackkeys.testing.adapter import Adapter
-from fallbackkeys.testing.checks import TOPICS
-from fallbackkeys.testing.examine import DEFAULT_EFFORT, Effort, examine
-from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
+from fallbackkeys.testing.checks import CLAIM_FORMS, KEY_FORMS, TOPICS, UPLOAD_FORMS
+from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort
+from fallbackkeys.testing.generated import examine
+from fallbackkeys.testing.report import CUT_SHORT, CheckResult, Ended, Report, Verdict
 from fallbackkeys.testing.vectors import CHECK, all_vectors, check_vectors, settle
+
+VECTORS = 0.5
+"""The share of the budget that the vectors may use up: on a slow server, what is generated finds more."""
 
 
 class Outcome(enum.StrEnum):
@@ -36,8 +42,8 @@ class Outcome(enum.StrEnum):
 class Progress(Protocol):
     """Told how far a run is."""
 
-    def begin(self, check: str, total: int) -> None:
-        """A check begins that has so many parts."""
+    def begin(self, stage: str, total: int) -> None:
+        """A stage of the run begins that has so many parts."""
 
     def advance(self) -> None:
         """One part is done."""
@@ -46,7 +52,7 @@ class Progress(Protocol):
 class _Silent:
     """Tells nobody."""
 
-    def begin(self, check: str, total: int) -> None:
+    def begin(self, stage: str, total: int) -> None:
         """See `Progress.begin`."""
 
     def advance(self) -> None:
@@ -81,8 +87,10 @@ class Examination:
         return Outcome.DIFFERS if found else Outcome.KEPT
 
 
+_FORMS = frozenset(topic.check for topic in (*UPLOAD_FORMS, *KEY_FORMS, *CLAIM_FORMS))
+
 _INTERRUPTED = CheckResult(
-    check="generated",
+    id="generated",
     examples=0,
     requirements=(),
     findings=(),
@@ -111,17 +119,26 @@ def examine_server(
     traces = all_vectors()
     progress.begin(CHECK, len(traces))
     vectors = check_vectors(
-        adapter, traces, seconds=effort.seconds, tag=f"{tag}v", on_played=progress.advance
+        adapter, traces, seconds=effort.seconds * VECTORS, tag=f"{tag}v", on_played=progress.advance
     )
     generated: list[CheckResult] = []
-    if vectors.ended not in (Ended.SERVER_LOST, Ended.INTERRUPTED):
-        progress.begin("generated", len(TOPICS) + 1)
+    if vectors.ended not in CUT_SHORT:
         left = attrs.evolve(effort, seconds=max(0.0, start + effort.seconds - monotonic()))
+        results = examine(adapter, topics=TOPICS, effort=left, tag=f"{tag}g")
         try:
-            for result in examine(adapter, effort=left, tag=f"{tag}g"):
+            for _, result in zip(_announced(progress), results, strict=False):
                 generated.append(result)
                 progress.advance()
         except KeyboardInterrupt:  # what was found is kept
             generated.append(_INTERRUPTED)
     report = Report(results=(settle(vectors, generated), *generated))
     return Examination(server=server, seed=effort.seed, seconds=monotonic() - start, report=report)
+
+
+def _announced(progress: Progress) -> Iterator[str]:
+    """The stage of each result to come; when a stage begins, that is told."""
+    stages = ["malformed bodies" if topic.check in _FORMS else "generated sequences" for topic in TOPICS]
+    for stage, parts in groupby([*stages, "parallel claims"]):
+        results = list(parts)
+        progress.begin(stage, len(results))
+        yield from results

@@ -66,16 +66,16 @@ def report_page(examination: Examination) -> bytes:
 
 def _groups(rows: list[_Row]) -> list[tuple[_Row, list[Finding]]]:
     """The requirements with the findings that name them first: the worst come first, then generated ones."""
-    order = tuple(Verdict)
-
-    def rank(finding: Finding) -> tuple[int, bool]:
-        return order.index(finding.verdict), finding.id.startswith(f"{VECTORS}/")
-
     found = [
         (row, [one for one in row.findings if one.requirements[0] == row.requirement.id]) for row in rows
     ]
     groups = [(row, sorted(ones, key=rank)) for row, ones in found if ones]
-    return sorted(groups, key=lambda group: rank(group[1][0])[0])
+    return sorted(groups, key=lambda group: rank(group[1][0]))
+
+
+def rank(finding: Finding) -> tuple[int, bool]:
+    """By which findings are shown: the worst first, and what a topic found before what a vector shows."""
+    return tuple(Verdict).index(finding.verdict), finding.id.startswith(f"{VECTORS}/")
 
 
 def _template() -> jinja2.Template:

@@ -114,7 +114,7 @@ def examine_parallel(lodging: Lodging, *, deadline: float, seed: int) -> CheckRe
         except AdapterError as error:
             ended, reason = Ended.SERVER_LOST, str(error)
     return CheckResult(
-        check=PARALLEL,
+        id=PARALLEL,
         examples=played,
         requirements=("FK-CLAIM-02", "FK-CLAIM-03") if played else (),
         findings=tuple(findings),

@@ -42,6 +42,10 @@ class Ended(enum.StrEnum):
     """Somebody ended the run; later checks were not begun."""
 
 
+CUT_SHORT = frozenset((Ended.SERVER_LOST, Ended.INTERRUPTED))
+"""Ends after which no later check is begun."""
+
+
 @attrs.frozen(kw_only=True)
 class Finding:
     """One defect or different choice, and the smallest trace that shows it."""
@@ -82,8 +86,8 @@ class Untested:
 class CheckResult:
     """What one check has found out."""
 
-    check: str
-    """Its name: a topic's id, `parallel`, or whatever else was run."""
+    id: str
+    """Of what was run: a topic, `vectors` or `parallel.claims`. A topic's `check` is the family it is of."""
     examples: int
     """How many sequences were played."""
     requirements: tuple[str, ...]
@@ -109,8 +113,7 @@ class Report:
     @property
     def cut_short(self) -> CheckResult | None:
         """The check at which the server was lost or the run interrupted; None if neither."""
-        ends = (Ended.SERVER_LOST, Ended.INTERRUPTED)
-        return next((result for result in self.results if result.ended in ends), None)
+        return next((result for result in self.results if result.ended in CUT_SHORT), None)
 
     def verdicts(self) -> Iterator[tuple[Requirement, Verdict]]:
         """Every requirement that a trace can show, with its verdict, in the order of the catalogue."""

@@ -36,6 +36,9 @@ ANSWERED = "FK-FORM-11"
 NOT_AGAIN = "Seen once; played again on new devices, the server answered as it must."
 
 
+_INTERRUPTED = Ended.INTERRUPTED, "by the keyboard"
+
+
 class _Stopped(BaseException):
     """Ends a search from within an example. No `Exception`, since Hypothesis would shrink that."""
 
@@ -70,7 +73,9 @@ class Search:
         if ended is Ended.NOT_SUPPORTED and self.smallest is None:
             return untried(self.topic, ended, reason)
         findings: tuple[Finding, ...] = ()
-        if self.smallest is not None:
+        if self.smallest is not None and ended is Ended.INTERRUPTED:
+            findings = (self._as_seen(self.smallest),)
+        elif self.smallest is not None:
             try:
                 findings = (self._finding(self._without_needless(self.smallest)),)
             except NotSupported as error:
@@ -79,10 +84,13 @@ class Search:
             except AdapterError as error:
                 findings = (self._as_seen(self.smallest),)
                 ended, reason = Ended.SERVER_LOST, str(error)
+            except KeyboardInterrupt:
+                findings = (self._as_seen(self.smallest),)
+                ended, reason = _INTERRUPTED
             else:
                 ended, reason = Ended.COMPLETE, ""
         return CheckResult(
-            check=self.topic.id,
+            id=self.topic.id,
             examples=self.played,
             requirements=self.topic.every_requirement if self.played else (),
             findings=findings,
@@ -109,6 +117,8 @@ class Search:
             return Ended.COMPLETE, ""
         except _Stopped as stopped:
             return _ended(stopped.error)
+        except KeyboardInterrupt:  # what was found is kept
+            return _INTERRUPTED
         return Ended.COMPLETE, ""
 
     def _begin(self) -> Play:
@@ -204,7 +214,7 @@ def untried(topic: Topic, ended: Ended, reason: str) -> CheckResult:
     """The result of a topic of which nothing could be tried."""
     without = Untested(name=topic.id, requirements=topic.every_requirement, reason=reason)
     return CheckResult(
-        check=topic.id,
+        id=topic.id,
         examples=0,
         requirements=(),
         findings=(),

@@ -72,6 +72,8 @@ class Lodging:
             if device.user_id not in self._floors:
                 self._floors[device.user_id] = next(self._numbers)
             real = self._make(device, f"K{self._floors[device.user_id]}{device.device_id}")
+            if real in self._rooms.values():  # one device for two would be taken for a fault of the server
+                raise NotSupported(what=f"give {device.user_id} more devices")
             self._rooms[device] = real
         return self._rooms[device]
 

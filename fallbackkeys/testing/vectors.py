@@ -18,14 +18,27 @@ from fallbackkeys.testing.stage import Lodging
 from fallbackkeys.traces import read_traces, replay, vectors
 from fallbackkeys.traces.model import FederationClaimStep, Trace
 from fallbackkeys.traces.replay import Replayed, ReplayedStep
+from fallbackkeys.wire.encode import COUNTS, UNUSED
 
 CHECK = "vectors"
+
+NOTHING = "nothing"
+"""What a difference has where a member is missing."""
 
 FAILURE = 500
 """The lowest status by which a server says that the fault is its own."""
 
 ANSWERED, ATOMIC, ONCE = "FK-FORM-11", "FK-UPLOAD-17", "FK-CLAIM-02"
 """What a server's failure, a refusal that changes something, and a key given twice break by themselves."""
+
+_PLACES = (
+    (f"body.{UNUSED}", "FK-SYNC-01"),
+    (f"body.{COUNTS}", "FK-SYNC-02"),
+)
+"""What a wrong answer at a place shows again, if it was found broken already."""
+
+ORDER, REACHED = "FK-CLAIM-01", "FK-FED-01"
+"""The order of claims, and that a server which cannot be reached is named."""
 
 _FEDERATION = "FK-FED-"
 """Requirements that nothing but federation shows."""
@@ -70,7 +83,7 @@ def check_vectors(
             break
         on_played()
     return CheckResult(
-        check=CHECK,
+        id=CHECK,
         examples=run.examples,
         requirements=tuple(sorted(run.tried)),
         findings=tuple(run.findings),
@@ -176,4 +189,19 @@ def _blamed(finding: Finding, known: Container[str]) -> tuple[str, ...]:
         return (ATOMIC,)
     if first.actual.endswith("again"):
         return (ONCE,)
-    return explained or finding.requirements[:1]
+    if first.path.startswith("body.failures"):
+        return (REACHED,)
+    return explained or _known_by_place(finding, known) or finding.requirements[:1]
+
+
+def _known_by_place(finding: Finding, known: Container[str]) -> tuple[str, ...]:
+    """What a vector about something else stumbles over."""
+    first, *others = finding.differences
+    for place, requirement in _PLACES:
+        if first.path.startswith(place) and requirement in known:
+            return (requirement,)
+    device = first.path.rpartition("[")[0]
+    swapped = first.actual == NOTHING and any(
+        one.expected == NOTHING and one.path.rpartition("[")[0] == device for one in others
+    )
+    return (ORDER,) if swapped and ORDER in known else ()

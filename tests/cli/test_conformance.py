@@ -1,6 +1,8 @@
 """`fallbackkeys conformance`, and `replay --server`, against real servers on loopback."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ import pytest
 from fallbackkeys.cli import conformance as command
 from fallbackkeys.testing.adapter import ReferenceAdapter
 from fallbackkeys.testing.report import Verdict
-from tests.cli.running import run, start, write
+from tests.cli.running import PLAIN, run, start, write
 from tests.testing.broken import FailsOnNonAscii, KeepsTheLastOfTwoFallbackKeys
 from tests.testing.http.homeserver import (
     NAME,
@@ -92,6 +94,36 @@ def test_a_different_choice_is_no_fault_unless_asked_for(options: list[str], sta
 
 
 @pytest.mark.parametrize(
+    ("findings", "status", "told"),
+    [
+        (["key-forms.non-ascii", "vectors/non-ascii-members-come-back"], 0, "Everything is as known."),
+        (["key-forms.non-ascii"], 1, "found, and not known: vectors/non-ascii-members-come-back: "),
+        (
+            ["key-forms.non-ascii", "vectors/non-ascii-members-come-back", "sync.counts"],
+            1,
+            "known, and no longer found: sync.counts (S14); take it off the list",
+        ),
+    ],
+)
+def test_known_findings_are_no_fault_and_hold_both_ways(
+    findings: list[str], status: int, told: str, tmp_path: Path
+) -> None:
+    known = tmp_path / "known.toml"
+    known.write_text(f'[[known]]\nid = "S14"\nreason = "an old one"\nfindings = {findings}', encoding="ascii")
+    with serve(broken(FailsOnNonAscii)) as homeserver:
+        result = run("conformance", homeserver.url, "--known", known)
+    assert result.exit_code == status
+    assert result.stdout.splitlines()[-1].startswith(told)
+
+
+def test_a_list_that_is_none_is_said_before_the_server_is_asked(server: Homeserver, tmp_path: Path) -> None:
+    result = run("conformance", server.url, "--known", tmp_path / "none.toml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: {tmp_path}/none.toml: No such file or directory\n"
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         Fault(body=b"<html>Bad gateway</html>", status=502, after=40),
@@ -106,8 +138,9 @@ def test_a_server_that_breaks_down_midway(fault: Fault, tmp_path: Path) -> None:
     with serve(homeserver):
         result = run("conformance", homeserver.url, "--timeout", "0.5", "--json", report)
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: the server was lost: ")
-    assert len(result.stderr.splitlines()) == 1
+    *stages, error = result.stderr.splitlines()
+    assert all(re.fullmatch(r"\d+ s: [a-z ]+, \d+", line) for line in stages)
+    assert error.startswith("Error: the server was lost: ")
     document = json.loads(report.read_bytes())
     assert document["outcome"] == "lost"
     assert "vectors/two-fallback-keys-of-one-algorithm" in {one["id"] for one in document["findings"]}
@@ -148,11 +181,15 @@ def test_no_server_at_all() -> None:
         ([WITH_TOKEN], ["--registration-token", TOKEN], ""),
         ([], ["--registration-secret", SECRET], ""),
         ([], ["--registration-secret", "wrong"], "registers nobody: 403 M_FORBIDDEN wrong MAC"),
-        ([], ["--registration-token", "a", "--registration-secret", "b"], "not several"),
+        ([], ["--registration-token", "a", "--registration-secret", "b"], "one of these"),
+        ([], ["--account", "a:pass:word", "--account", "b:word", "--account", "c:word"], ""),
+        ([], ["--account", "a:word"], "logs nobody in: 403 M_FORBIDDEN wrong password"),
+        ([], ["--account", "a"], "an account is a name and a password"),
     ],
 )
 def test_ways_to_accounts(flows: list[list[str]], options: list[str], told: str) -> None:
-    with serve(Homeserver(flows=flows)) as homeserver:
+    users = {"a": "pass:word", "b": "word", "c": "word"}
+    with serve(Homeserver(flows=flows, users=users)) as homeserver:
         result = run("conformance", homeserver.url, *options)
     assert result.exit_code == (2 if told else 0)
     assert told in result.stderr
@@ -165,6 +202,7 @@ def test_given_access_tokens_from_the_environment(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("FALLBACKKEYS_ACCESS_TOKENS", " ".join(tokens))
         for _ in range(2):  # what the first run left behind does not show in the second
             result = run("conformance", homeserver.url, "--strict")
+            assert "With access tokens less is tested" in result.stderr
             assert "Keeps every requirement that was tried" in result.stdout
             assert result.exit_code == 0
 
@@ -204,7 +242,9 @@ def test_options_with_which_nothing_can_be_tried(server: Homeserver, options: li
 
 def test_a_budget_that_ends_is_told(server: Homeserver) -> None:
     result = run("conformance", server.url, "--budget", "0")
-    assert "vectors: out of time, before " in result.stdout
+    lines = result.stdout.splitlines()
+    assert any(re.fullmatch(r"out of time \(before .*\): vectors", line) for line in lines)
+    assert "out of time: fallback.two-at-once, key-forms.non-ascii, parallel.claims" in lines
 
 
 def test_what_a_server_sent_is_shown_and_not_obeyed(
@@ -228,23 +268,40 @@ def test_an_interrupted_run_is_no_verdict(server: Homeserver, monkeypatch: pytes
     assert (result.exit_code, result.stderr) == (2, "Error: interrupted\n")
 
 
-def test_a_terminal_sees_a_bar(server: Homeserver) -> None:
+def _errors_of_a_run(server: Homeserver, **environment: str) -> str:
+    """What a run writes to standard error."""
     program = (
         "import tests.testing.runs, pytest\n"
         "tests.testing.runs.few(pytest.MonkeyPatch())\n"
         "from fallbackkeys.cli import main\n"
         "main()"
     )
-    for forced, shown in (("1", True), ("", False)):
-        result = subprocess.run(
-            [sys.executable, "-c", program, "conformance", server.url],
-            capture_output=True,
-            check=False,
-            timeout=120,
-            env={"FORCE_COLOR": forced} if forced else {},
-        )
-        assert (b"vectors" in result.stderr) is shown
-        assert result.returncode == 0
+    variables = {**os.environ, **PLAIN, **environment}
+    result = subprocess.run(
+        [sys.executable, "-c", program, "conformance", server.url],
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env={name: value for name, value in variables.items() if value is not None},
+    )
+    assert result.returncode == 0
+    return result.stderr.decode()
+
+
+def test_a_terminal_sees_a_bar(server: Homeserver) -> None:
+    shown = _errors_of_a_run(server, FORCE_COLOR="1")
+    assert "vectors" in shown
+    assert "\x1b" in shown
+
+
+def test_a_log_has_one_plain_line_for_each_stage(server: Homeserver) -> None:
+    shown = re.sub(r"^\d+ s: ", "", _errors_of_a_run(server), flags=re.MULTILINE)
+    assert shown.splitlines() == [
+        "vectors, 3",
+        "generated sequences, 1",
+        "malformed bodies, 1",
+        "parallel claims, 1",
+    ]
 
 
 @pytest.mark.parametrize("missing", ["httpx", "hypothesis", "jinja2"])

@@ -1,14 +1,11 @@
 """Short runs, and findings made by hand."""
 
-import functools
-
 import pytest
 
 from fallbackkeys.errors import JSON
 from fallbackkeys.testing import examination, parallel
 from fallbackkeys.testing.checks import TOPICS
 from fallbackkeys.testing.examination import Examination
-from fallbackkeys.testing.examine import examine
 from fallbackkeys.testing.report import CheckResult, Ended, Finding, Report, Untested, Verdict
 from fallbackkeys.testing.vectors import all_vectors
 from fallbackkeys.traces.model import (
@@ -37,7 +34,7 @@ HOSTILE = "<script>alert('&\"x')</script>\x1b[31m\ud800"
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make runs short."""
     monkeypatch.setattr(examination, "all_vectors", lambda: FEW_VECTORS)
-    monkeypatch.setattr(examination, "examine", functools.partial(examine, topics=FEW_TOPICS))
+    monkeypatch.setattr(examination, "TOPICS", FEW_TOPICS)
     monkeypatch.setattr(parallel, "ROUNDS", 1)
 
 
@@ -73,7 +70,7 @@ def finding(*, verdict: Verdict, text: str = "One", history: str = "") -> Findin
 def run_with(*findings: Finding, ended: Ended = Ended.COMPLETE) -> Examination:
     """A run that found these."""
     result = CheckResult(
-        check="topic",
+        id="topic",
         examples=3,
         requirements=("FK-CLAIM-01",),
         findings=findings,

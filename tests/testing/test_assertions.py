@@ -14,6 +14,7 @@ from fallbackkeys.testing import (
     TOPICS,
     Deviation,
     Effort,
+    EffortError,
     Lodging,
     NotConformant,
     NotSupported,
@@ -28,7 +29,6 @@ from fallbackkeys.testing import (
     check_sync,
     state_machine,
 )
-from fallbackkeys.testing.examine import EffortError
 from tests.properties.strategies import budget
 from tests.testing.broken import IssuesInOrderOfIds, ResetsUsedOnEveryUpload
 from tests.testing.servers import EFFORT, ChoosesTheLast, Limited, Mortal, reference

@@ -4,6 +4,7 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
+import attrs
 import pytest
 
 from fallbackkeys.catalogue import requirements
@@ -51,7 +52,7 @@ def test_the_json_report_has_everything() -> None:
     assert found["differences"] == [{"path": "body.'One'", "expected": "[]", "answered": "'One'"}]
     assert document["checks"] == [
         {
-            "check": "topic",
+            "id": "topic",
             "examples": 3,
             "ended": "complete",
             "reason": "",
@@ -90,6 +91,16 @@ def test_the_page_says_what_came_of_the_run(
     assert ("it went away" in page.text) == (ended is not Ended.COMPLETE)
     for requirement in requirements():
         assert (requirement.id in page.ids) == requirement.visible
+
+
+def test_the_page_begins_with_what_is_about_one_thing_alone() -> None:
+    vector = attrs.evolve(
+        finding(verdict=Verdict.BROKEN, text="Vector"), id="vectors/x", requirements=("FK-CLAIM-01",)
+    )
+    topic = attrs.evolve(finding(verdict=Verdict.BROKEN, text="Topic"), requirements=("FK-SYNC-01",))
+    choice = attrs.evolve(finding(verdict=Verdict.DIFFERS, text="Choice"), requirements=("FK-UPLOAD-04",))
+    text = Page(report_page(run_with(choice, vector, topic))).text
+    assert text.index("Topic") < text.index("Vector") < text.index("Choice")
 
 
 def test_the_page_needs_nothing_else() -> None:

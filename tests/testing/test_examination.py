@@ -3,10 +3,10 @@
 import pytest
 
 from fallbackkeys import Device
+from fallbackkeys.testing import TOPICS, examination
 from fallbackkeys.testing.adapter import ReferenceAdapter, ServerLost
-from fallbackkeys.testing.checks import TOPICS
+from fallbackkeys.testing.effort import Effort
 from fallbackkeys.testing.examination import Examination, Outcome, examine_server
-from fallbackkeys.testing.examine import Effort
 from fallbackkeys.testing.report import CheckResult, Ended, Report, Verdict
 from tests.testing.broken import FailsOnNonAscii, KeepsTheLastOfTwoFallbackKeys
 from tests.testing.runs import FEW_TOPICS, FEW_VECTORS, few, finding
@@ -34,19 +34,33 @@ def test_the_reference_keeps_what_is_tried(monkeypatch: pytest.MonkeyPatch) -> N
     told = Told()
     done = examine_server(ReferenceAdapter(), server="reference", effort=QUICK, progress=told)
     assert (done.outcome, done.server, done.seed) == (Outcome.KEPT, "reference", 0)
-    assert [result.check for result in done.report.results] == [
+    assert [result.id for result in done.report.results] == [
         "vectors",
         *(topic.id for topic in FEW_TOPICS),
         "parallel.claims",
     ]
-    # The bar has a part for each topic there is; here only a few are examined.
     assert told.parts == [
         ["vectors", len(FEW_VECTORS), len(FEW_VECTORS)],
-        ["generated", len(TOPICS) + 1, len(FEW_TOPICS) + 1],
+        ["generated sequences", 1, 1],
+        ["malformed bodies", 1, 1],
+        ["parallel claims", 1, 1],
     ]
     verdicts = {requirement.id: verdict for requirement, verdict in done.report.verdicts()}
     assert verdicts["FK-UPLOAD-04"] is Verdict.KEPT
     assert verdicts["FK-FED-02"] is Verdict.NOT_TESTED
+
+
+def test_the_whole_run_has_four_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examination, "all_vectors", lambda: FEW_VECTORS)
+    told = Told()
+    examine_server(ReferenceAdapter(), server="s", effort=Effort(seconds=0), progress=told)
+    assert [part[0] for part in told.parts] == [
+        "vectors",
+        "generated sequences",
+        "malformed bodies",
+        "parallel claims",
+    ]
+    assert sum(part[2] for part in told.parts[1:] if isinstance(part[2], int)) == len(TOPICS) + 1
 
 
 def test_a_different_choice_is_told_from_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,20 +83,20 @@ def test_after_the_server_is_lost_nothing_more_is_tried(monkeypatch: pytest.Monk
     few(monkeypatch)
     done = examine_server(Gone(), server="s", effort=QUICK)
     assert done.outcome is Outcome.LOST
-    assert [(one.check, one.ended, one.reason) for one in done.report.results] == [
+    assert [(one.id, one.ended, one.reason) for one in done.report.results] == [
         ("vectors", Ended.SERVER_LOST, done.report.results[0].reason)
     ]
 
 
 def test_lost_is_worse_than_broken() -> None:
     found = CheckResult(
-        check="one",
+        id="one",
         examples=1,
         requirements=(),
         findings=(finding(verdict=Verdict.BROKEN),),
         ended=Ended.COMPLETE,
     )
-    lost = CheckResult(check="two", examples=0, requirements=(), findings=(), ended=Ended.SERVER_LOST)
+    lost = CheckResult(id="two", examples=0, requirements=(), findings=(), ended=Ended.SERVER_LOST)
     report = Report(results=(found, lost))
     assert Examination(server="s", seed=0, seconds=0, report=report).outcome is Outcome.LOST
 
@@ -91,7 +105,7 @@ def test_what_was_found_is_kept_when_the_run_is_interrupted(monkeypatch: pytest.
     class Impatient(Told):
         def advance(self) -> None:
             super().advance()
-            if self.parts[-1][0] == "generated":
+            if self.parts[-1][0] == "generated sequences":
                 raise KeyboardInterrupt
 
     few(monkeypatch)

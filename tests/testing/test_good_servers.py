@@ -12,7 +12,7 @@ from tests.testing.servers import EFFORT, ChoosesTheLast, FarAway
 def test_nothing_is_found(server: type[ReferenceAdapter]) -> None:
     report = Report(results=tuple(examine(server(), effort=EFFORT)))
     assert report.findings == ()
-    assert [(one.check, one.ended) for one in report.results] == [
+    assert [(one.id, one.ended) for one in report.results] == [
         *((topic.id, Ended.COMPLETE) for topic in TOPICS),
         ("parallel.claims", Ended.COMPLETE),
     ]
@@ -56,5 +56,5 @@ def is_playable(trace: Trace) -> bool:
 
 
 def test_there_is_an_assertion_for_every_check() -> None:
-    checked = {result.check for check in CHECKS for result in check(ReferenceAdapter(), effort=EFFORT)}
+    checked = {result.id for check in CHECKS for result in check(ReferenceAdapter(), effort=EFFORT)}
     assert checked == {topic.id for topic in TOPICS} | {"parallel.claims"}

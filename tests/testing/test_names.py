@@ -8,6 +8,7 @@ from hypothesis import given
 from fallbackkeys import Device, Key
 from fallbackkeys.signing import BadSignature, public_key, signing_key, verify_key
 from fallbackkeys.testing import Lodging, NotSupported, ReferenceAdapter
+from fallbackkeys.testing.adapter import SharedDevices
 from fallbackkeys.testing.keys import key_name, seed_of, signed_anew, signed_key, unsorted
 from fallbackkeys.testing.names import Naming
 from fallbackkeys.testing.strategies import JSON_VALUES, malformed_claims, malformed_uploads
@@ -156,6 +157,18 @@ def test_any_body_passes(body: Any, claim: Any) -> None:
         names.claim_answer({"one_time_keys": {REAL.user_id: {REAL.device_id: answer}}})
 
 
+@pytest.mark.parametrize("answered", [None, 3, "signed_curve25519_fk3", [], {}])
+def test_a_server_that_answers_in_another_form_is_quoted_as_it_answered(answered: Any) -> None:
+    names = naming()
+    counts: dict[str, Any] = {"one_time_key_counts": answered}
+    sync: dict[str, Any] = {
+        "device_one_time_keys_count": answered,
+        "device_unused_fallback_key_types": answered,
+    }
+    assert names.upload_answer(counts) == counts
+    assert names.sync_answer(sync) == sync
+
+
 def test_signing_anew_adds_a_signature() -> None:
     key = signed_key(ALICE, "x")
     assert signed_anew(key) != key
@@ -196,6 +209,18 @@ def test_a_device_that_has_had_many_algorithms_makes_room_for_another() -> None:
         response = lodging.stage().upload(user=ALICE.user_id, device="ALICE", body=body, dialects=STABLE)
         assert response.status == 200
     assert [device.device_id for device in server.made] == [f"RUN7K{number}ALICE" for number in range(1, 6)]
+
+
+def test_two_devices_of_a_trace_are_never_one_on_the_server() -> None:
+    class OneDevice(ReferenceAdapter, SharedDevices):
+        def new_device(self, *, user: str, device: str) -> Device:
+            del device
+            return super().new_device(user=user, device="ONLY")
+
+    stage = Lodging(OneDevice()).fresh()
+    stage.sync(user=ALICE.user_id, device="ONE", dialects=STABLE)
+    with pytest.raises(NotSupported, match=r"give @alice:.* more devices"):
+        stage.sync(user=ALICE.user_id, device="TWO", dialects=STABLE)
 
 
 def test_a_name_that_just_fits_cannot_be_renamed() -> None:

@@ -12,6 +12,7 @@ from fallbackkeys.testing import (
     TOPICS,
     CheckResult,
     Effort,
+    EffortError,
     Ended,
     NotSupported,
     ReferenceAdapter,
@@ -20,7 +21,6 @@ from fallbackkeys.testing import (
     Verdict,
     examine,
 )
-from fallbackkeys.testing.examine import EffortError
 from fallbackkeys.testing.search import NOT_AGAIN
 from fallbackkeys.traces import write_trace
 from fallbackkeys.wire import Response
@@ -33,7 +33,7 @@ def topics(*ids: str) -> list[Topic]:
 
 
 def one(results: list[CheckResult], check: str) -> CheckResult:
-    [result] = [result for result in results if result.check == check]
+    [result] = [result for result in results if result.id == check]
     return result
 
 
@@ -53,7 +53,7 @@ def test_a_lost_server_ends_the_run_and_what_was_found_is_kept() -> None:
             return super().upload(user=user, device=device, body=body, dialects=dialects)
 
     results = list(examine(MortalAndWrong(), effort=EFFORT))
-    assert results[-1].check == "fallback.given"
+    assert results[-1].id == "fallback.given"
     assert (results[-1].ended, results[-1].reason) == (Ended.SERVER_LOST, "connection refused")
     assert [finding.id for result in results for finding in result.findings] == ["claims.order"]
 
@@ -112,7 +112,7 @@ def test_what_needs_a_failed_topic_is_not_tellable() -> None:
 
     chosen = topics("claims.given", "claims.order", "one-time.issued-again", "devices.removal-forgets")
     results = list(examine(GivesNothing(), topics=chosen, effort=EFFORT))
-    assert [(one.check, one.ended.name) for one in results] == [
+    assert [(one.id, one.ended.name) for one in results] == [
         ("claims.given", "COMPLETE"),
         ("claims.order", "NOT_TELLABLE"),
         ("one-time.issued-again", "NOT_TELLABLE"),
@@ -163,3 +163,30 @@ def test_a_finding_that_the_adapter_cannot_confirm_is_kept_and_the_rest_goes_on(
 def test_an_effort_that_tries_nothing_or_has_no_end(wrong: dict[str, Any]) -> None:
     with pytest.raises(EffortError, match="must be"):
         Effort(**wrong)
+
+
+class Impatient(ForgetsIssuedKeys):
+    """Somebody ends the run after so many claims."""
+
+    def __init__(self, claims: int) -> None:
+        super().__init__()
+        self.left = claims
+
+    def claim(self, *, user: str | None, body: JSON, remote: Mapping[str, JSON]) -> Response:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().claim(user=user, body=body, remote=remote)
+
+
+def test_what_is_being_shrunk_is_kept_when_somebody_ends_the_run() -> None:
+    chosen = topics("one-time.issued-again", "one-time.conflict")
+    patient = Impatient(10_000)
+    next(examine(patient, topics=chosen, effort=EFFORT))
+    claims = 10_000 - patient.left
+    for enough in (claims // 2, claims - 1):  # while shrinking, and while the trace is seen to fail again
+        [result] = examine(Impatient(enough), topics=chosen, effort=EFFORT)
+        assert (result.ended, result.reason) == (Ended.INTERRUPTED, "by the keyboard")
+        assert [found.id for found in result.findings] == ["one-time.issued-again"]
+    [result] = examine(Impatient(1), topics=chosen, effort=EFFORT)
+    assert (result.ended, result.findings) == (Ended.INTERRUPTED, ())

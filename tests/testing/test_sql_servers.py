@@ -74,7 +74,7 @@ def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlAdapt
 
 def test_nothing_is_found(adapter: SqlAdapter) -> None:
     results = list(examine(adapter, effort=EFFORT))
-    assert [(one.check, one.ended, one.findings) for one in results] == [
+    assert [(one.id, one.ended, one.findings) for one in results] == [
         *((topic.id, Ended.COMPLETE, ()) for topic in TOPICS),
         ("parallel.claims", Ended.COMPLETE, ()),
     ]

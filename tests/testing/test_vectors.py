@@ -152,12 +152,43 @@ def finding(*requirements: str, path: str = "status", actual: str = "200") -> Fi
 def test_a_vector_is_explained_by_what_the_generated_checks_found(
     found: Finding, known: tuple[str, ...], named: tuple[str, ...]
 ) -> None:
-    vectors = CheckResult(
-        check="vectors", examples=1, requirements=(), findings=(found,), ended=Ended.COMPLETE
-    )
+    vectors = CheckResult(id="vectors", examples=1, requirements=(), findings=(found,), ended=Ended.COMPLETE)
     generated = attrs.evolve(vectors, findings=(finding(*known),) if known else ())
     (settled,) = settle(vectors, [generated]).findings
     assert settled.requirements == named
+
+
+GIVEN = 'body.one_time_keys["@a:b"].X["curve25519:{}"]'
+
+
+@pytest.mark.parametrize(
+    ("differences", "known", "named"),
+    [
+        ([("body.device_unused_fallback_key_types", "[]", "['x']")], "FK-SYNC-01", "FK-SYNC-01"),
+        ([("body.device_unused_fallback_key_types", "[]", "['x']")], "FK-SYNC-02", "FK-A-01"),
+        ([("body.device_one_time_keys_count.x", "1", "2")], "FK-SYNC-02", "FK-SYNC-02"),
+        ([("body.failures", "{}", "nothing")], "FK-SYNC-02", "FK-FED-01"),
+        # Another key of the device was given than the one that is due.
+        (
+            [(GIVEN.format("A"), '"k"', "nothing"), (GIVEN.format("B"), "nothing", '"l"')],
+            "FK-CLAIM-01",
+            "FK-CLAIM-01",
+        ),
+        (
+            [(GIVEN.format("A"), '"k"', "nothing"), (GIVEN.format("B"), "nothing", '"l"')],
+            "FK-SYNC-01",
+            "FK-A-01",
+        ),
+        ([(GIVEN.format("A"), '"k"', "nothing")], "FK-CLAIM-01", "FK-A-01"),
+    ],
+)
+def test_a_vector_that_stumbles_over_a_defect_already_found_accuses_nothing_else(
+    differences: list[tuple[str, str, str]], known: str, named: str
+) -> None:
+    found = attrs.evolve(finding("FK-A-01"), differences=tuple(Difference(*one) for one in differences))
+    vectors = CheckResult(id="vectors", examples=1, requirements=(), findings=(found,), ended=Ended.COMPLETE)
+    (settled,) = settle(vectors, [attrs.evolve(vectors, findings=(finding(known),))]).findings
+    assert settled.requirements == (named,)
 
 
 class Stingy(KeepsTheLastOfTwoFallbackKeys):

@@ -5,9 +5,9 @@
     with connect("http://localhost:8008") as adapter:
         ...
 
-Where registration is not open, say how accounts come to be: `SharedSecret`, `RegistrationToken` or
-`AccessTokens`. What the client-server API does not offer is not tested: claims by other servers, other
-servers' answers, and other dialects than the stable one.
+Where registration is not open, say how accounts come to be: `SharedSecret`, `RegistrationToken`,
+`GivenAccounts` or `AccessTokens`. What the client-server API does not offer is not tested: claims by other
+servers, other servers' answers, and other dialects than the stable one.
 """
 
 from collections.abc import Iterator
@@ -17,17 +17,21 @@ from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.http.access import (
     Access,
     AccessTokens,
+    Account,
+    GivenAccounts,
     OpenRegistration,
     RegistrationToken,
     SharedSecret,
 )
 from fallbackkeys.testing.http.connection import Connection, Limits, Unusable
 from fallbackkeys.testing.http.given import GivenDevices
-from fallbackkeys.testing.http.registered import RegisteredUsers
+from fallbackkeys.testing.http.logged_in import LoggedInUsers
 
 __all__ = [
     "Access",
     "AccessTokens",
+    "Account",
+    "GivenAccounts",
     "Limits",
     "OpenRegistration",
     "RegistrationToken",
@@ -58,4 +62,4 @@ def connect(url: str, *, access: Access = OPEN, limits: Limits = DEFAULT_LIMITS)
         if isinstance(access, AccessTokens):
             yield GivenDevices(connection, access)
         else:
-            yield RegisteredUsers(connection, access)
+            yield LoggedInUsers(connection, access)

@@ -1,4 +1,4 @@
-"""How the users of a run come to be: by open registration, by a secret, or given as access tokens."""
+"""How the users of a run come to be: by registration, or given as accounts or as access tokens."""
 
 import hashlib
 import hmac
@@ -38,8 +38,32 @@ class SharedSecret:
 
 
 @attrs.frozen(kw_only=True)
+class Account:
+    """A user and the password."""
+
+    name: str
+    """The localpart."""
+    password: str = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class GivenAccounts:
+    """No registration: accounts that exist already; devices are logged in as they are needed.
+
+    Raises:
+        Unusable: there is none, or one has no name or no password.
+    """
+
+    accounts: tuple[Account, ...]
+
+    def __attrs_post_init__(self) -> None:
+        if not all(one.name and one.password for one in self.accounts) or not self.accounts:
+            raise Unusable(reason="an account is a name and a password, and at least one is needed")
+
+
+@attrs.frozen(kw_only=True)
 class AccessTokens:
-    """No registration: devices that exist already, each by its access token.
+    """No registration and no login: devices that exist already, each by its access token.
 
     They are used over and over. Tests are kept apart by algorithm names that are fresh each time, so the
     devices gather algorithms; give devices that serve no other end.
@@ -56,16 +80,14 @@ class AccessTokens:
             raise Unusable(reason="an access token must be printable ASCII, and not empty")
 
 
-Access: TypeAlias = OpenRegistration | RegistrationToken | SharedSecret | AccessTokens
+Access: TypeAlias = OpenRegistration | RegistrationToken | SharedSecret | GivenAccounts | AccessTokens
 """Any of the above."""
 
 
 def register(
     connection: Connection,
     access: OpenRegistration | RegistrationToken | SharedSecret,
-    *,
-    username: str,
-    password: str,
+    account: Account,
 ) -> None:
     """Register a user, who then logs in.
 
@@ -75,15 +97,15 @@ def register(
         ServerLost: no answer.
     """
     if isinstance(access, SharedSecret):
-        answer = _by_secret(connection, access.secret, username, password)
+        answer = _by_secret(connection, access.secret, account)
     else:
-        answer = _by_stages(connection, access, username, password)
+        answer = _by_stages(connection, access, account)
     if answer.status == _REFUSED_NAME:
-        raise NotSupported(what=f"register a user {quote(username)}: {told(answer)}")
+        raise NotSupported(what=f"register a user {quote(account.name)}: {told(answer)}")
     if answer.status != _OK:
         raise Unusable(
             reason=f"{connection.url} registers nobody: {told(answer)}. Open registration for tests, or"
-            " give a registration token, a shared secret or access tokens"
+            " give a registration token, a shared secret, accounts or access tokens"
         )
 
 
@@ -94,10 +116,10 @@ def told(answer: Response) -> str:
 
 
 def _by_stages(
-    connection: Connection, access: OpenRegistration | RegistrationToken, username: str, password: str
+    connection: Connection, access: OpenRegistration | RegistrationToken, account: Account
 ) -> Response:
     """Go through the first flow of which every stage can be passed (CS "User-Interactive Authentication")."""
-    body: dict[str, JSON] = {"username": username, "password": password, "inhibit_login": True}
+    body: dict[str, JSON] = {"username": account.name, "password": account.password, "inhibit_login": True}
     answer = connection.request("POST", _REGISTER, body=body)
     if answer.status != _UNAUTHORISED:
         return answer
@@ -128,22 +150,22 @@ def _flow(connection: Connection, answer: Response, passes: dict[str, dict[str, 
     wanted = " or ".join(" and ".join(map(str, stages)) for stages in flows if isinstance(stages, list))
     raise Unusable(
         reason=f"{connection.url} registers only by {wanted or 'a way that it does not name'}, and we have"
-        f" {' and '.join(passes)}. Give a registration token, a shared secret or access tokens"
+        f" {' and '.join(passes)}. Give a registration token, a shared secret, accounts or access tokens"
     )
 
 
-def _by_secret(connection: Connection, secret: str, username: str, password: str) -> Response:
+def _by_secret(connection: Connection, secret: str, account: Account) -> Response:
     """Register with a keyed hash over a nonce, as Synapse's admin API describes it."""
     answer = connection.request("GET", _SECRET_REGISTER)
     nonce = answer.body.get("nonce")
     if not isinstance(nonce, str):
         raise Unusable(reason=f"{connection.url} knows no registration by shared secret: {told(answer)}")
-    parts = [nonce, username, password, "notadmin"]
+    parts = [nonce, account.name, account.password, "notadmin"]
     mac = hmac.new(secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
     body: dict[str, JSON] = {
         "nonce": nonce,
-        "username": username,
-        "password": password,
+        "username": account.name,
+        "password": account.password,
         "admin": False,
         "mac": mac,
     }

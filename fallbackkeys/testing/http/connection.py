@@ -28,6 +28,10 @@ _OK = 200
 _LARGEST = 64 << 20
 """Bytes of an answer: far more than one for 10,000 devices has."""
 
+_ALL_SCHEMES = ("all://", "http://", "https://")
+"""Asked without a proxy, whatever the environment names: one would answer in the server's place, and many
+know no way to a server for tests. Of the environment remain the certificates, `SSL_CERT_FILE`."""
+
 _SHOWN = 80
 """Characters of an answer that is no JSON that a message shows."""
 
@@ -59,6 +63,7 @@ class _Answer:
 
     status: int
     retry_after: str
+    location: str
     data: bytes
 
     @property
@@ -87,6 +92,7 @@ class Connection:
             base_url=self.url,
             timeout=limits.answer,
             headers={"User-Agent": "fallbackkeys-conformance"},
+            mounts=dict.fromkeys(_ALL_SCHEMES),
         )
 
     def __enter__(self) -> Self:
@@ -179,6 +185,7 @@ class Connection:
             return _Answer(
                 status=answer.status_code,
                 retry_after=answer.headers.get("Retry-After", ""),
+                location=answer.headers.get("Location", ""),
                 data=bytes(data),
             )
 
@@ -206,6 +213,13 @@ class Connection:
             return f"{asked} gave no answer within {self._limits.answer:g} s"
         except httpx.RequestError as error:
             return f"{asked} gave no whole answer: {_told(error)}"
+        if answer.status == _TOO_MANY:  # it lives, and says so
+            return None
+        if answer.location:
+            there = quote(answer.location)
+            return (
+                f"{asked} answered {answer.status} and sends on to {there}: give the URL that this leads to"
+            )
         body = answer.body
         if answer.status != _OK or not isinstance(body, dict) or not isinstance(body.get("versions"), list):
             return f"{asked} answered {answer.status} with {_shown(answer)}: no Matrix server"

@@ -1,4 +1,4 @@
-"""The adapter for devices that are given by their access tokens, where users cannot be registered.
+"""The adapter for devices that are given by their access tokens, where nobody can be registered or logged in.
 
 The same devices serve every test, in turn; fresh names of algorithms keep the tests apart (`stage.Lodging`).
 None is ever removed.

@@ -8,6 +8,8 @@ from fallbackkeys.testing.adapter import NotSupported, ServerLost
 from fallbackkeys.testing.http import (
     Access,
     AccessTokens,
+    Account,
+    GivenAccounts,
     OpenRegistration,
     RegistrationToken,
     SharedSecret,
@@ -156,6 +158,29 @@ def test_a_sync_without_next_batch_is_still_read() -> None:
         assert answer.body == {"device_one_time_keys_count": {"x": 7}}
 
 
+def test_given_accounts_are_handed_out_and_get_devices_that_no_run_had_before() -> None:
+    users = {"one": "first", "two": "second"}
+    access = GivenAccounts(accounts=tuple(Account(name=one, password=users[one]) for one in users))
+    made = []
+    with serve(Homeserver(flows=[], users=users)) as server:
+        for _ in range(2):
+            with connect(server.url, access=access) as adapter:
+                alice = adapter.new_device(user="alice", device="A")
+                assert alice.user_id == adapter.new_device(user="alice", device="B").user_id
+                assert adapter.new_device(user="bob", device="A").user_id != alice.user_id
+                with pytest.raises(NotSupported, match="more users than the 2 that were given"):
+                    adapter.new_device(user="carol", device="A")
+                user, device = alice.user_id, alice.device_id
+                assert adapter.upload(user=user, device=device, body=KEY, dialects=STABLE).status == 200
+                claim: JSON = {"one_time_keys": {user: {device: "x"}}}
+                assert adapter.claim(user=user, body=claim, remote={}).body["one_time_keys"]
+                assert adapter.delete_device(user=user, device=device).status == 200
+                made.append(alice)
+    assert made[0].user_id == made[1].user_id
+    assert made[0].device_id != made[1].device_id
+    assert all(one.device_id.endswith("A") for one in made)
+
+
 def test_given_devices_are_handed_out_in_turn() -> None:
     with serve(Homeserver(flows=[])) as server:
         tokens = [server.token("@a:x", "A1"), server.token("@b:x", "B1"), server.token("@a:x", "A2")]
@@ -196,5 +221,10 @@ def test_what_the_api_does_not_offer() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    shown = [RegistrationToken(token=TOKEN), SharedSecret(secret=SECRET), AccessTokens(tokens=(TOKEN,))]
+    shown = [
+        RegistrationToken(token=TOKEN),
+        SharedSecret(secret=SECRET),
+        AccessTokens(tokens=(TOKEN,)),
+        GivenAccounts(accounts=(Account(name="a", password=SECRET),)),
+    ]
     assert not any(secret in repr(shown) for secret in (TOKEN, SECRET))

@@ -2,11 +2,13 @@
 
 import pytest
 
+from fallbackkeys.errors import JSON
+from fallbackkeys.testing import Lodging
 from fallbackkeys.testing.adapter import ServerLost
 from fallbackkeys.testing.http import Limits, Unusable, connect
 from fallbackkeys.testing.http.connection import Connection
 from fallbackkeys.wire import Response
-from tests.testing.http.homeserver import Fault, Homeserver, serve, unused_port
+from tests.testing.http.homeserver import STABLE, Fault, Homeserver, serve, unused_port
 
 QUICK = Limits(answer=0.3, rate=0.5)
 UPLOAD = "/_matrix/client/v3/keys/upload"
@@ -25,6 +27,10 @@ HTML = b"<html>It works!\n\n  Apache</html>"
         (Fault(body=b'{"versions": ["v', half=True), "gave no whole answer: peer closed connection"),
         (Fault(hang=True), "gave no answer within 0.3 s"),
         (Fault(drip=True), "gave no answer within 0.3 s"),
+        (
+            Fault(status=301, headers=(("Location", "https://matrix.test/_matrix/client/versions"),)),
+            "answered 301 and sends on to https://matrix.test/_matrix/client/versions: give the URL",
+        ),
         (Fault(body=b"no gzip", headers=(("Content-Encoding", "gzip"),)), "gave no whole answer"),
     ],
 )
@@ -101,6 +107,55 @@ def test_a_rate_limit_is_waited_out(body: bytes, headers: tuple[tuple[str, str],
         answer = connection.request("GET", "/_matrix/client/versions")
         assert answer == Response(status=200, body={"versions": ["v1.13"]})
         assert len(server.requests) == 3
+
+
+LIMITED = b'{"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 5}'
+
+
+def test_a_rate_limit_met_now_and_then_changes_no_answer_on_any_path() -> None:
+    paths = ("register", "login", "upload", "claim", "sync", "logout")
+    faults = [
+        Fault(path=path, status=429, body=LIMITED, after=after, times=1)
+        for path in paths
+        for after in (0, 2, 5)
+    ]
+    seen = []
+    for met in ([], faults):
+        with serve(Homeserver(faults=met)) as server, connect(server.url, limits=QUICK) as adapter:
+            stage = Lodging(adapter).fresh()
+            alice = {"user": "@alice:example.org", "device": "ALICE"}
+            body: JSON = {"one_time_keys": {"x:a": "k", "x:b": "l"}}
+            wanted: JSON = {"one_time_keys": {"@alice:example.org": {"ALICE": "x"}}}
+            for _ in range(3):
+                seen.append(stage.upload(**alice, body=body, dialects=STABLE))
+                seen.append(stage.claim(user="@bob:example.org", body=wanted, remote={}))
+                seen.append(stage.sync(**alice, dialects=STABLE))
+                seen.append(stage.delete_device(**alice))
+            assert set(paths) <= {path.rpartition("/")[2] for path in server.requests}
+    half = len(seen) // 2
+    assert seen[:half] == seen[half:]
+    assert [one.status for one in seen[:half]] == [200] * half
+
+
+def test_a_server_that_only_limits_the_rate_of_the_question_whether_it_lives_is_not_lost() -> None:
+    faults = [
+        Fault(path="upload", body=HTML, status=500),
+        Fault(path="versions", status=429, body=LIMITED, after=1),
+    ]
+    with serve(Homeserver(faults=faults)) as server, Connection(server.url, QUICK) as connection:
+        connection.check()
+        assert connection.request("POST", UPLOAD, body={}).status == 500
+
+
+def test_no_proxy_of_the_environment_answers_in_the_place_of_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port()}")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    with serve(Homeserver()) as server, Connection(server.url, QUICK) as connection:
+        connection.check()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""The adapter for a server on which users can be registered.
+"""The adapter for a server that logs us in: as users registered for the run, or by accounts that are there.
 
-A run registers each user once, and logs a fresh device in whenever one is asked for: a server with a proper
+Each user is registered once, and a fresh device logged in whenever one is asked for: a server with a proper
 password hash needs a quarter of a second to make a user, and another for each login, so users are not made
-anew. Their ids begin with a tag of the run, since a server outlives runs; devices have the ids asked for.
+anew. A server outlives runs: so the names of users that are registered begin with a tag of the run, and on
+accounts that were there before it the ids of devices do.
 """
 
 import secrets
@@ -12,6 +13,8 @@ from fallbackkeys.devices import Device
 from fallbackkeys.errors import JSON, quote
 from fallbackkeys.testing.adapter import NotSupported, ServerLost
 from fallbackkeys.testing.http.access import (
+    Account,
+    GivenAccounts,
     OpenRegistration,
     RegistrationToken,
     SharedSecret,
@@ -32,19 +35,22 @@ _NOBODY = "nobody"
 _REFUSED = 400
 
 
-class RegisteredUsers:
-    """See `Adapter`. A first user is made at once, to find out whether registration and login work."""
+class LoggedInUsers:
+    """See `Adapter`. A first device is made at once, to find out whether registration and login work."""
 
     def __init__(
-        self, connection: Connection, access: OpenRegistration | RegistrationToken | SharedSecret
+        self,
+        connection: Connection,
+        access: OpenRegistration | RegistrationToken | SharedSecret | GivenAccounts,
     ) -> None:
         """Raise `Unusable` if nobody can be registered or logged in."""
         self._connection = connection
         self._endpoints = Endpoints(connection)
         self._access = access
         self._tag = f"fk{secrets.token_hex(4)}"
-        self._passwords: dict[str, str] = {}
-        self._names: dict[str, str] = {}
+        self._prefix = self._tag if isinstance(access, GivenAccounts) else ""
+        self._accounts: dict[str, Account] = {}
+        self._owners: dict[str, Account] = {}
         self._tokens: dict[Device, str] = {}
         self._claimers: dict[str, Device] = {}
         try:
@@ -54,12 +60,9 @@ class RegisteredUsers:
 
     def new_device(self, *, user: str, device: str) -> Device:
         """See `Adapter.new_device`."""
-        name = f"{self._tag}-{user}"
-        if name not in self._passwords:
-            password = new_password()
-            register(self._connection, self._access, username=name, password=password)
-            self._passwords[name] = password
-        return self._log_in(name, device)
+        if user not in self._accounts:
+            self._accounts[user] = self._account(user)
+        return self._log_in(self._accounts[user], f"{self._prefix}{device}")
 
     def upload(self, *, user: str, device: str, body: JSON, dialects: tuple[str, ...]) -> Response:
         """See `Server.upload`."""
@@ -88,23 +91,36 @@ class RegisteredUsers:
         del self._tokens[asked]
         return Response(status=OK, body={})
 
+    def _account(self, user: str) -> Account:
+        """The account for a localpart that has none yet."""
+        if not isinstance(self._access, GivenAccounts):
+            account = Account(name=f"{self._tag}-{user}", password=new_password())
+            register(self._connection, self._access, account)
+            return account
+        # Who claims where nobody in particular does is no user of a trace, and needs no account of its own.
+        users = [one for one in self._accounts if one != _NOBODY]
+        free = self._access.accounts[len(users) :]
+        if not free:
+            raise NotSupported(what=f"act as more users than the {len(users)} that were given")
+        return free[0]
+
     def _token(self, device: Device) -> str:
         if device not in self._tokens:
-            self._log_in(self._names[device.user_id], device.device_id)
+            self._log_in(self._owners[device.user_id], device.device_id)
         return self._tokens[device]
 
     def _claimer(self, user: str | None) -> Device:
-        if user is None or user not in self._names:
+        if user is None or user not in self._owners:
             return self._nobody
         if user not in self._claimers:
-            self._claimers[user] = self._log_in(self._names[user], _CLAIMER)
+            self._claimers[user] = self._log_in(self._owners[user], f"{self._prefix}{_CLAIMER}")
         return self._claimers[user]
 
-    def _log_in(self, name: str, device: str) -> Device:
+    def _log_in(self, account: Account, device: str) -> Device:
         body: JSON = {
             "type": "m.login.password",
-            "identifier": {"type": "m.id.user", "user": name},
-            "password": self._passwords[name],
+            "identifier": {"type": "m.id.user", "user": account.name},
+            "password": account.password,
             "device_id": device,
         }
         answer = self._connection.request("POST", f"{CLIENT}/login", body=body)
@@ -118,6 +134,6 @@ class RegisteredUsers:
         ):
             raise ServerLost(reason=f"{self._connection.url} logs nobody in: {told(answer)}")
         made = Device(user_id, device_id)
-        self._names[user_id] = name
+        self._owners[user_id] = account
         self._tokens[made] = token
         return made

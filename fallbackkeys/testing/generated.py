@@ -1,55 +1,23 @@
-"""The examination of a server: every topic in turn, then parallel claims, within a budget.
+"""Everything that is generated: every topic in turn, then parallel claims, within a budget.
 
     for result in examine(adapter):
-        print(result.check, result.ended, *result.findings)
+        print(result.id, result.ended, *result.findings)
 
-`assertions` does the same for the topics of one kind and raises what was found, for use in any test runner.
+`assertions` does the same for the topics of one kind and raises what was found, for use in any test runner;
+`examination` plays the vectors before it.
 """
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 
-import attrs
-
-from fallbackkeys.errors import Misuse
 from fallbackkeys.testing.adapter import Adapter
 from fallbackkeys.testing.checks import TOPICS
+from fallbackkeys.testing.effort import DEFAULT_EFFORT, Effort
 from fallbackkeys.testing.parallel import NEEDED, examine_parallel
-from fallbackkeys.testing.report import CheckResult, Ended
+from fallbackkeys.testing.report import CUT_SHORT, CheckResult, Ended
 from fallbackkeys.testing.search import Search, untried
 from fallbackkeys.testing.stage import Lodging
 from fallbackkeys.testing.topics import Topic
-
-
-@attrs.frozen(kw_only=True)
-class Effort:
-    """How hard to look.
-
-    Raises:
-        EffortError: less than one example, or seconds that are negative, infinite or no number.
-    """
-
-    examples: int = 25
-    """Sequences generated for each topic, at most."""
-    seconds: float = 240.0
-    """The budget for everything, spread over the topics that are left."""
-    seed: int = 0
-    """With the same seed, and a budget that is not used up, the same examples are played."""
-
-    def __attrs_post_init__(self) -> None:
-        if self.examples < 1:
-            raise EffortError(f"examples must be at least 1, not {self.examples}")
-        if not 0 <= self.seconds < math.inf:
-            raise EffortError(f"seconds must be a number of at least 0, not {self.seconds}")
-
-
-class EffortError(Misuse):
-    """An effort that tries nothing, or has no end."""
-
-
-DEFAULT_EFFORT = Effort()
-"""Enough to find every defect in `specs/divergences.md` that a sequence of requests can show."""
 
 
 def examine(
@@ -71,13 +39,13 @@ def examine(
         tag: of the run, see `Lodging`.
 
     Yields:
-        The result of each topic as it ends. After `Ended.SERVER_LOST` there are no more.
+        The result of each topic as it ends. After one that was cut short there are no more.
     """
     lodging = Lodging(adapter, tag)
     end = time.monotonic() + effort.seconds
     goes_on = True
     for result in examine_topics(lodging, topics, effort):
-        goes_on &= result.ended is not Ended.SERVER_LOST and not (result.check == NEEDED and result.findings)
+        goes_on &= result.ended not in CUT_SHORT and not (result.id == NEEDED and result.findings)
         yield result
     if goes_on:
         yield examine_parallel(lodging, deadline=end, seed=effort.seed)
@@ -94,7 +62,7 @@ def examine_topics(lodging: Lodging, topics: Sequence[Topic], effort: Effort) ->
         if result.findings or result.ended is Ended.NOT_TELLABLE:
             failed.add(topic.id)
         yield result
-        if result.ended is Ended.SERVER_LOST:
+        if result.ended in CUT_SHORT:
             return
 
 
