@@ -8,7 +8,7 @@ passes through as it is.
 
 import enum
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 
@@ -31,7 +31,7 @@ class DatabaseError(FallbackKeysError):
     """What the driver said, or what was found."""
     sqlstate: str | None = None
     """PostgreSQL's code, or SQLite's name of the error, if there is one."""
-    retry = Retry.NEVER
+    retry: ClassVar[Retry] = Retry.NEVER
     """Whether the operation may be repeated."""
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class TransactionConflict(DatabaseError):
     busy SQLite file.
     """
 
-    retry = Retry.TRANSACTION
+    retry: ClassVar[Retry] = Retry.TRANSACTION
 
 
 @attrs.frozen(kw_only=True, eq=False, str=False)
@@ -59,7 +59,7 @@ class ConnectionLost(DatabaseError):
     but is never issued to a second claimer.
     """
 
-    retry = Retry.NEW_CONNECTION
+    retry: ClassVar[Retry] = Retry.NEW_CONNECTION
 
 
 @attrs.frozen(kw_only=True, eq=False, str=False)
