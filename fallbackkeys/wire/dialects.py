@@ -72,7 +72,8 @@ def in_order(spoken: Iterable[Dialect]) -> tuple[Dialect, ...]:
     wanted = tuple(spoken)
     strange = [dialect for dialect in wanted if dialect not in DIALECTS]
     if strange or not wanted:
-        raise Misuse(f"dialects spoken must be some of DIALECTS, not {strange[0] if strange else 'none'!r}")
+        found = repr(strange[0]) if strange else "none"
+        raise Misuse(f"dialects spoken must be some of DIALECTS, not {found}")
     return tuple(dialect for dialect in DIALECTS if dialect in wanted)
 
 

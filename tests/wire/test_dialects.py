@@ -1,5 +1,6 @@
 """The table of names, and which member of a request is read when several are there."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -150,20 +151,24 @@ def test_dialects_are_found_by_name_in_the_tables_order(names: list[str], expect
 
 @pytest.mark.requirement("FK-DIALECT-07")
 @pytest.mark.parametrize(
-    "spoken",
+    ("spoken", "found"),
     [
-        (),
-        ["stable"],
-        "stable",
-        [*STABLE, Dialect(name="mine", request_members=("mine",), sync_member="own")],
+        ((), "none"),
+        (["stable"], "'stable'"),
+        ("stable", "'s'"),
+        (
+            [*STABLE, Dialect(name="mine", request_members=("mine",), sync_member="own")],
+            "Dialect(name='mine', ",
+        ),
     ],
     ids=["none", "names", "a name", "one of its own"],
 )
-def test_what_is_not_in_the_table_cannot_be_spoken(spoken: Any) -> None:
+def test_what_is_not_in_the_table_cannot_be_spoken(spoken: Any, found: str) -> None:
     """Else uploads would be answered 200 and their fallback keys lost."""
-    with pytest.raises(Misuse, match="some of DIALECTS"):
+    sentence = rf"^dialects spoken must be some of DIALECTS, not {re.escape(found)}"
+    with pytest.raises(Misuse, match=sentence):
         upload_keys(EMPTY_STORE, "@alice:example.org", "A", {}, spoken=spoken)
-    with pytest.raises(Misuse, match="some of DIALECTS"):
+    with pytest.raises(Misuse, match=sentence):
         sync_keys(EMPTY_STORE, "@alice:example.org", "A", spoken=spoken)
 
 
